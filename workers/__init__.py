@@ -1,0 +1,1 @@
+"""Processes that watch, react and tell: the scheduler and the RQ workers."""
