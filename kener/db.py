@@ -1,0 +1,185 @@
+"""The database: one typed base, portable column types, and one way to write."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Enum, MetaData, Table, case, event, func, text
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from kener.settings import Settings
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all models."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime with microseconds, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def words(kind: type[StrEnum]) -> Enum:
+    """A column that holds one word of an enumeration, as text, so that a new word needs no migration."""
+    return Enum(kind, native_enum=False, create_constraint=False, length=24, values_callable=lambda e: [w.value for w in e])
+
+
+def configure(app: Flask, settings: Settings) -> None:
+    """Bind the database to the app. Pools are per process; a forked child must not inherit a used one."""
+    options: dict[str, Any] = {"json_serializer": lambda value: json.dumps(value, ensure_ascii=False)}
+    if settings.database_url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": 15}
+    else:
+        options.update(pool_pre_ping=True, pool_recycle=1800, pool_size=5, max_overflow=10)
+    if settings.database_url.startswith("mysql"):
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = {"charset": "utf8mb4"}
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", _sqlite_connect)
+            event.listen(db.engine, "begin", _sqlite_begin)
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000", "cache_size=-8000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A write transaction that starts as a reader cannot wait for the lock (it fails at once), so writers say so first.
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One write transaction: commits at the end, rolls back on any exception.
+
+    Ends the read transaction that the request may have open, so that what follows sees the newest rows.
+    """
+    session = db.session()
+    if session.info.get("writing"):
+        raise RuntimeError("A transaction is open already; pass its session on instead.")
+    session.rollback()
+    session.info["writing"] = True
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["writing"] = False
+
+
+def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose primary key is not there yet; leave the others alone."""
+    if not rows:
+        return
+    match session.get_bind().dialect.name:
+        case "sqlite":
+            statement: Any = sqlite.insert(table).on_conflict_do_nothing()
+        case "postgresql":
+            statement = postgresql.insert(table).on_conflict_do_nothing()
+        case _:
+            statement = mysql.insert(table).prefix_with("IGNORE")
+    session.connection().execute(statement, list(rows))
+
+
+def upsert(
+    session: Session,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    replace: Iterable[str] = (),
+    add: Iterable[str] = (),
+    least: Iterable[str] = (),
+    greatest: Iterable[str] = (),
+) -> None:
+    """Insert rows; where the primary key exists, replace, add up, or keep the least or greatest of the named columns."""
+    if not rows:
+        return
+    dialect = session.get_bind().dialect.name
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(dialect, mysql.insert)(table)
+    new = insert.inserted if dialect in ("mysql", "mariadb") else insert.excluded
+    changes: dict[str, Any] = {name: new[name] for name in replace}
+    changes |= {name: table.c[name] + new[name] for name in add}
+    changes |= {name: _first(table.c[name], new[name], new[name] < table.c[name]) for name in least}
+    changes |= {name: _first(table.c[name], new[name], new[name] > table.c[name]) for name in greatest}
+    if dialect in ("mysql", "mariadb"):
+        statement = insert.on_duplicate_key_update(**changes)
+    else:
+        statement = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
+    session.connection().execute(statement, list(rows))
+
+
+def _first(old: Any, new: Any, new_wins: Any) -> Any:
+    return case((old.is_(None), new), (new_wins, new), else_=old)
+
+
+def is_reachable(engine: Engine) -> bool:
+    """Whether the database answers."""
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def size_bytes(session: Session) -> int | None:
+    """Bytes on disk of an SQLite database, None elsewhere."""
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    pages = session.scalar(text("PRAGMA page_count")) or 0
+    return int(pages) * int(session.scalar(text("PRAGMA page_size")) or 0)
+
+
+__all__ = ["Instant", "Model", "configure", "db", "func", "insert_missing", "transaction", "upsert", "words"]

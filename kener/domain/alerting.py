@@ -1,0 +1,251 @@
+"""The rule of an alert: one observation in, a frozen decision out. Contract: incident automation, C and E."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+from kener.domain.status import Status
+from kener.domain.uptime import Seconds, percent
+
+MIN_UPTIME_SAMPLES = 10
+"""An UPTIME rule says nothing until its window holds this many samples (E3)."""
+
+GAP_INTERVALS = 3
+"""No sample for this many intervals breaks the streaks (E5)."""
+
+UPTIME_WINDOWS = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
+"""Seconds by the name of the window (C2)."""
+
+
+class AlertType(StrEnum):
+    STATUS = "STATUS"
+    LATENCY = "LATENCY"
+    UPTIME = "UPTIME"
+
+
+class Severity(StrEnum):
+    CRITICAL = "CRITICAL"
+    WARNING = "WARNING"
+
+
+class AlertStatus(StrEnum):
+    TRIGGERED = "TRIGGERED"
+    RESOLVED = "RESOLVED"
+
+
+class Verdict(StrEnum):
+    """What one observation says under a rule (E3)."""
+
+    FAIL = "fail"
+    PASS = "pass"  # noqa: S105
+    BETWEEN = "between"
+    NOTHING = "nothing"
+
+
+class Outcome(StrEnum):
+    """What was decided (A3)."""
+
+    QUIET = "quiet"
+    HOLD = "hold"
+    SUPPRESS = "suppress"
+    TRIGGER = "trigger"
+    OPEN = "open"
+    REOPEN = "re-open"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a configuration asks for. `alert_value`: DOWN or DEGRADED, milliseconds, or percent, as text."""
+
+    alert_for: AlertType
+    alert_value: str
+    failure_threshold: int = 3
+    success_threshold: int = 5
+    severity: Severity = Severity.WARNING
+    create_incident: bool = False
+    description: str | None = None
+    uptime_window: str = "24h"
+
+    @property
+    def uptime_window_s(self) -> int:
+        return UPTIME_WINDOWS[self.uptime_window]
+
+    @property
+    def impact(self) -> Status:
+        """What an incident of this rule says of its monitor (L6)."""
+        return Status(self.alert_value) if self.alert_for is AlertType.STATUS else Status.DOWN
+
+    def facts(self) -> dict[str, Any]:
+        """The rule as it was, for alerts and decision records."""
+        return asdict(self)
+
+
+def rule_from_facts(facts: dict[str, Any]) -> Rule:
+    """The reverse of `Rule.facts`."""
+    known = {key: facts[key] for key in Rule.__dataclass_fields__ if key in facts}
+    known["alert_for"], known["severity"] = AlertType(known["alert_for"]), Severity(known["severity"])
+    return Rule(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One stored sample, and what a rule may need beside it.
+
+    `at` in seconds since 1970; `previous_at` and `previous_span_s` describe the sample before it. `uptime` and `uptime_samples` cover the
+    rule's window up to and including this sample. `in_maintenance`: a maintenance window of the monitor covers `at`.
+    """
+
+    at: int
+    status: Status
+    latency_ms: int | None = None
+    previous_at: int | None = None
+    previous_span_s: int = 0
+    uptime: Seconds = Seconds()
+    uptime_samples: int = 0
+    in_maintenance: bool = False
+
+    @property
+    def after_gap(self) -> bool:
+        """No sample for three intervals before this one (E5)."""
+        return self.previous_at is not None and self.at - self.previous_at > GAP_INTERVALS * self.previous_span_s
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Consecutive failing and passing evaluations. Passing stops counting at the success threshold: more says nothing."""
+
+    failing: int = 0
+    passing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from one observation."""
+
+    outcome: Outcome
+    verdict: Verdict
+    count: Count
+    reason: str
+
+
+def judge(rule: Rule, seen: Observation) -> Verdict:
+    """What one observation says under a rule (E3, E5)."""
+    if seen.status is Status.NO_DATA:
+        return Verdict.NOTHING
+    match rule.alert_for:
+        case AlertType.STATUS:
+            failing = {Status(rule.alert_value), Status.DOWN}
+            if seen.status in failing:
+                return Verdict.FAIL
+            return Verdict.PASS if seen.status is Status.UP else Verdict.BETWEEN
+        case AlertType.LATENCY:
+            if seen.latency_ms is None:
+                return Verdict.NOTHING
+            return Verdict.FAIL if seen.latency_ms > Decimal(rule.alert_value) else Verdict.PASS
+        case AlertType.UPTIME:
+            if seen.uptime_samples < MIN_UPTIME_SAMPLES or not seen.uptime.measured:
+                return Verdict.NOTHING
+            # Exact: a share of whole seconds against a decimal percentage, no floating point in between.
+            available = Decimal(100 * (seen.uptime.measured - seen.uptime.down))
+            return Verdict.FAIL if available < Decimal(rule.alert_value) * seen.uptime.measured else Verdict.PASS
+
+
+def decide(rule: Rule, count: Count, seen: Observation, *, active: bool, reopen: bool = False) -> Decision:
+    """Count one observation and say what to do.
+
+    `active`: the configuration has a TRIGGERED alert on this monitor. `reopen`: that alert's incident was resolved by hand (O3).
+    """
+    verdict = judge(rule, seen)
+    if seen.after_gap:
+        count = Count()
+    if verdict is Verdict.FAIL and seen.in_maintenance:
+        return Decision(Outcome.SUPPRESS, verdict, count, "Failing, but inside a maintenance window: it does not count.")
+    match verdict:
+        case Verdict.NOTHING:
+            return Decision(Outcome.QUIET, verdict, count, _nothing(rule, seen))
+        case Verdict.BETWEEN:
+            held = active or count.failing > 0
+            outcome = Outcome.HOLD if held else Outcome.QUIET
+            return Decision(outcome, verdict, Count(), "Neither failing nor passing: both counts start again.")
+        case Verdict.FAIL:
+            return _after_fail(rule, Count(failing=count.failing + 1), active=active, reopen=reopen)
+        case Verdict.PASS:
+            passing = min(count.passing + 1, rule.success_threshold)
+            return _after_pass(rule, Count(passing=passing), active=active)
+
+
+def _after_fail(rule: Rule, count: Count, *, active: bool, reopen: bool) -> Decision:
+    so_far = f"{count.failing} of {rule.failure_threshold} failing"
+    if active and reopen:
+        reason = "Still failing after the incident was resolved by hand."
+        return Decision(Outcome.REOPEN, Verdict.FAIL, count, reason)
+    if active:
+        return Decision(Outcome.QUIET, Verdict.FAIL, count, "Still failing; the alert is active.")
+    if count.failing >= rule.failure_threshold:
+        return Decision(Outcome.TRIGGER, Verdict.FAIL, count, f"{so_far}: the failure threshold is reached.")
+    return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far} so far.")
+
+
+def _after_pass(rule: Rule, count: Count, *, active: bool) -> Decision:
+    if not active:
+        return Decision(Outcome.QUIET, Verdict.PASS, count, "Passing.")
+    so_far = f"{count.passing} of {rule.success_threshold} passing"
+    if count.passing >= rule.success_threshold:
+        return Decision(Outcome.RESOLVE, Verdict.PASS, count, f"{so_far}: the success threshold is reached.")
+    return Decision(Outcome.HOLD, Verdict.PASS, count, f"{so_far} so far.")
+
+
+def _nothing(rule: Rule, seen: Observation) -> str:
+    if seen.status is Status.NO_DATA:
+        return "The check could not run: that says nothing about the monitor."
+    if rule.alert_for is AlertType.LATENCY:
+        return "No latency was measured."
+    return f"The window holds {seen.uptime_samples} samples; {MIN_UPTIME_SAMPLES} are needed."
+
+
+def replay(rule: Rule, observations: Iterable[Observation]) -> list[Decision]:
+    """Decide a sequence of observations in time order, as it would have happened live."""
+    count, active, story = Count(), False, []
+    for seen in observations:
+        decision = decide(rule, count, seen, active=active)
+        count = decision.count
+        active = decision.outcome is Outcome.TRIGGER or (active and decision.outcome is not Outcome.RESOLVE)
+        story.append(decision)
+    return story
+
+
+def observed_value(rule: Rule, seen: Observation) -> str:
+    """What was measured, in the rule's unit: `DOWN`, `1900 ms`, `98.2 %`."""
+    match rule.alert_for:
+        case AlertType.STATUS:
+            return seen.status.value
+        case AlertType.LATENCY:
+            return f"{seen.latency_ms} ms" if seen.latency_ms is not None else "none"
+        case AlertType.UPTIME:
+            return percent(seen.uptime.ratio)
+
+
+def normal_value(alert_for: AlertType, raw: str) -> str:
+    """An alert value as it is stored and shown: no trailing zeros, no unit (C2, L3). Raises ValueError with what to enter."""
+    raw = raw.strip()
+    if alert_for is AlertType.STATUS:
+        if raw.upper() not in ("DOWN", "DEGRADED"):
+            raise ValueError("Choose DOWN or DEGRADED.")
+        return raw.upper()
+    try:
+        number = Decimal(raw)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if alert_for is AlertType.LATENCY:
+        if not number.is_finite() or not 0 < number <= 3_600_000 or number != number.to_integral_value():
+            raise ValueError("Enter a whole number of milliseconds above 0.")
+        return str(int(number))
+    if not number.is_finite() or not 0 < number <= 100:
+        raise ValueError("Enter a percentage above 0 and up to 100, for instance 99.9.")
+    if number.as_tuple().exponent < -6:  # type: ignore[operator]
+        raise ValueError("Enter at most six decimals.")
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

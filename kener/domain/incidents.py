@@ -1,0 +1,62 @@
+"""What an incident's updates amount to. Contract: incident automation, L, R, O6."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class IncidentState(StrEnum):
+    INVESTIGATING = "INVESTIGATING"
+    IDENTIFIED = "IDENTIFIED"
+    MONITORING = "MONITORING"
+    RESOLVED = "RESOLVED"
+
+    @property
+    def word(self) -> str:
+        """What visitors read."""
+        return self.value.capitalize()
+
+    @property
+    def stage(self) -> int:
+        """1 to 4: how far the incident has come."""
+        return list(IncidentState).index(self) + 1
+
+
+class Source(StrEnum):
+    """Who opened an incident."""
+
+    ALERT = "ALERT"
+    DASHBOARD = "DASHBOARD"
+    API = "API"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The state after all updates; `end_at` is None while the incident is open."""
+
+    state: IncidentState
+    end_at: datetime | None
+
+
+def outcome(updates: Sequence[tuple[IncidentState, datetime]]) -> Story:
+    """State and end of an incident from its updates in time order (O6).
+
+    The end is the first RESOLVED after the last other state, so that a later RESOLVED entry, for instance a post-mortem, does not
+    move it (R5).
+    """
+    if not updates:
+        return Story(IncidentState.INVESTIGATING, None)
+    end_at = None
+    for state, at in updates:
+        if state is not IncidentState.RESOLVED:
+            end_at = None
+        elif end_at is None:
+            end_at = at
+    return Story(updates[-1][0], end_at)
+
+
+def state_before_resolution(updates: Sequence[tuple[IncidentState, datetime]]) -> IncidentState:
+    """The last state that was not RESOLVED: what a re-opened incident returns to (O3)."""
+    open_states = [state for state, _ in updates if state is not IncidentState.RESOLVED]
+    return open_states[-1] if open_states else IncidentState.INVESTIGATING

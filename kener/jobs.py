@@ -1,0 +1,61 @@
+"""Queues and the ways into them. Jobs are named by dotted path and carry ids, never objects."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+log = logging.getLogger(__name__)
+
+CHECKS = "checks"
+SLOW_CHECKS = "slow-checks"
+DELIVERIES = "deliveries"
+HOUSEKEEPING = "housekeeping"
+
+RUN_SHARD = "workers.jobs.run_shard"
+DELIVER = "workers.jobs.deliver"
+PRUNE = "workers.jobs.prune"
+REBUILD_DAYS = "workers.jobs.rebuild_days"
+
+
+@lru_cache(maxsize=4)
+def connect(url: str) -> Redis:
+    """The process's connection pool to one Redis."""
+    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=30, health_check_interval=30)
+
+
+def redis() -> Redis:
+    """The Redis of the current app."""
+    return connect(current_app.config["REDIS"])
+
+
+def enqueue_shard(shard: Sequence[tuple[int, int]], *, slow: bool, timeout_s: int) -> None:
+    """Check these monitors now: `(monitor id, slot)` pairs. The slot is claimed already, so a lost job is found again."""
+    queue = Queue(SLOW_CHECKS if slow else CHECKS, connection=redis())
+    queue.enqueue(RUN_SHARD, [list(pair) for pair in shard], slow, job_timeout=timeout_s, result_ttl=0, failure_ttl=3600)
+
+
+def enqueue_deliveries(delivery_ids: Iterable[int]) -> None:
+    """Send these now. When Redis is away the rows wait for the next sweep."""
+    _enqueue(DELIVERIES, DELIVER, [(delivery_id,) for delivery_id in delivery_ids])
+
+
+def enqueue_housekeeping(job: str, *args: Any) -> None:
+    """Run one housekeeping job soon."""
+    _enqueue(HOUSEKEEPING, job, [args])
+
+
+def _enqueue(queue_name: str, job: str, calls: Sequence[tuple[Any, ...]]) -> None:
+    if not calls:
+        return
+    try:
+        queue = Queue(queue_name, connection=redis())
+        for args in calls:
+            queue.enqueue(job, *args, job_timeout=600, result_ttl=0, failure_ttl=3600)
+    except RedisError as error:
+        log.warning("Redis is away (%s): %s waits for the next sweep", error, job)

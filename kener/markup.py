@@ -1,0 +1,32 @@
+"""Markdown, configured once: text in, safe HTML out."""
+
+from functools import lru_cache
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+_TAGS = {
+    "a", "abbr", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong",
+    "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES = {"a": {"href", "title"}, "th": {"scope"}, "abbr": {"title"}}
+_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20}).enable(["table", "strikethrough"])
+
+
+@lru_cache(maxsize=2048)
+def markdown(text: str) -> Markup:
+    """Render Markdown. Raw HTML is shown, not obeyed; headings start below the page's own; links cannot run anything."""
+    html = _markdown.render(text)
+    # Updates stand inside a section: their largest heading is an h3. The table's first column is a heading of its row.
+    for level in (1, 2):
+        html = html.replace(f"<h{level}>", "<h3>").replace(f"</h{level}>", "</h3>")
+    clean = nh3.clean(
+        html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel="nofollow noopener noreferrer"
+    )
+    return Markup(clean)  # noqa: S704 - cleaned above
+
+
+def plain(text: str) -> str:
+    """The same text without markup, on one line, for summaries."""
+    return " ".join(nh3.clean(_markdown.render(text), tags=set()).split())

@@ -1,0 +1,32 @@
+"""Triggers: the channels that alerts are delivered through."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kener import clock
+from kener.db import Instant, Model
+
+
+class Trigger(Model):
+    """A delivery channel. `public` may be shown; `secret` is encrypted JSON and is never shown again.
+
+    The table is called `trigger_channel`, because `trigger` is a reserved word in two of three databases.
+    """
+
+    __tablename__ = "trigger_channel"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    trigger_type: Mapped[str] = mapped_column(String(24))
+    description: Mapped[str | None] = mapped_column(Text)
+    is_active: Mapped[bool] = mapped_column(Boolean, default=True)
+    public: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    secret: Mapped[str | None] = mapped_column(Text)
+    secret_set_at: Mapped[datetime | None] = mapped_column(Instant)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
