@@ -123,6 +123,14 @@ def transaction() -> Iterator[Session]:
         session.info["writing"] = False
 
 
+def reading() -> Session:
+    """The session, at the newest rows: for reads outside a request's own."""
+    session = db.session()
+    if not session.info.get("writing"):
+        session.rollback()
+    return session
+
+
 def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows whose primary key is not there yet; leave the others alone."""
     if not rows:
@@ -182,4 +190,4 @@ def size_bytes(session: Session) -> int | None:
     return int(pages) * int(session.scalar(text("PRAGMA page_size")) or 0)
 
 
-__all__ = ["Instant", "Model", "configure", "db", "func", "insert_missing", "transaction", "upsert", "words"]
+__all__ = ["Instant", "Model", "configure", "db", "func", "insert_missing", "reading", "transaction", "upsert", "words"]

@@ -1,0 +1,1 @@
+"""Verbs: one public function, one transaction, then what follows the commit."""

@@ -1,0 +1,131 @@
+"""The life of an alert and of the incident it opens. Contract: incident automation, L, R, O3, O7, N1.
+
+Every function here is a step of somebody's transaction and does not commit.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from kener.domain import incidents as rules
+from kener.domain import messages
+from kener.domain.alerting import AlertStatus, rule_from_facts
+from kener.domain.incidents import IncidentState, Source
+from kener.domain.messages import AlertFacts
+from kener.models import AffectedMonitor, Alert, AlertConfiguration, Incident, IncidentUpdate, Monitor, Streak
+from kener.services import outbox, site
+
+
+def trigger(
+    session: Session, config_id: int, monitor_id: int, *, at: datetime, observed: str, error: str | None
+) -> tuple[Alert, list[int]]:
+    """Open an alert, its incident if the configuration asks for one, and the deliveries (L2). Returns the alert and delivery ids."""
+    configuration = session.get_one(AlertConfiguration, config_id)
+    monitor = session.get_one(Monitor, monitor_id)
+    alert = Alert(
+        config_id=config_id,
+        monitor_id=monitor_id,
+        active_key=f"{config_id}:{monitor_id}",
+        monitor_tag=monitor.tag,
+        monitor_name=monitor.name,
+        rule=configuration.rule.facts(),
+        triggered_at=at,
+        observed_value=observed,
+        last_error=error,
+    )
+    session.add(alert)
+    session.flush()
+    if configuration.create_incident:
+        _open_incident(session, alert, monitor)
+    active = [channel for channel in configuration.triggers if channel.is_active]
+    message = messages.alert_message(facts(session, alert))
+    return alert, [row.id for row in outbox.write(session, message, alert=alert, triggers=active)]
+
+
+def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None = None) -> list[int]:
+    """Resolve an alert, close its incident if that is still open, and write the deliveries (R1, R3). Returns delivery ids."""
+    alert.alert_status, alert.active_key = AlertStatus.RESOLVED, None
+    alert.resolved_at, alert.closing_reason = max(at, alert.triggered_at), reason
+    incident = session.get(Incident, alert.incident_id) if alert.incident_id else None
+    if incident is not None and incident.state is not IncidentState.RESOLVED:
+        _close_incident(session, alert, incident)
+    session.flush()
+    message = messages.alert_message(facts(session, alert))
+    return [row.id for row in outbox.write(session, message, alert=alert, triggers=outbox.recipients(session, alert))]
+
+
+def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
+    """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3)."""
+    incident = session.get_one(Incident, alert.incident_id)
+    state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
+    newest = max((update.at for update in incident.updates), default=at)
+    incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
+
+
+def end_all(session: Session, active: Iterable[Alert], *, at: datetime, reason: str) -> list[int]:
+    """Resolve alerts whose monitor or configuration goes away, naming the reason (O7); their counting starts again."""
+    delivery_ids: list[int] = []
+    for alert in active:
+        delivery_ids += resolve(session, alert, at=at, reason=reason)
+        session.execute(delete(Streak).where(Streak.config_id == alert.config_id, Streak.monitor_id == alert.monitor_id))
+    return delivery_ids
+
+
+def active_of(session: Session, *, monitor_id: int | None = None, config_id: int | None = None) -> list[Alert]:
+    """The TRIGGERED alerts of a monitor, of a configuration, or of one on the other."""
+    query = select(Alert).where(Alert.active_key.is_not(None)).order_by(Alert.id)
+    if monitor_id is not None:
+        query = query.where(Alert.monitor_id == monitor_id)
+    if config_id is not None:
+        query = query.where(Alert.config_id == config_id)
+    return list(session.scalars(query))
+
+
+def facts(session: Session, alert: Alert) -> AlertFacts:
+    """What the texts of an alert are made of."""
+    here = site.read(session)
+    return AlertFacts(
+        alert_id=alert.id,
+        rule=rule_from_facts(alert.rule),
+        monitor_name=alert.monitor_name,
+        monitor_tag=alert.monitor_tag,
+        triggered_at=alert.triggered_at,
+        resolved_at=alert.resolved_at,
+        observed_value=alert.observed_value,
+        last_error=alert.last_error,
+        incident_id=alert.incident_id,
+        closing_reason=alert.closing_reason,
+        site_name=here.name,
+        site_url=here.url,
+    )
+
+
+def _open_incident(session: Session, alert: Alert, monitor: Monitor) -> None:
+    """Incident, first update, affected monitor, link (L3 to L7)."""
+    rule = rule_from_facts(alert.rule)
+    incident = Incident(
+        title=messages.incident_title(rule, alert.monitor_name),
+        source=Source.ALERT,
+        start_at=alert.triggered_at,
+        is_private=monitor.is_hidden,
+    )
+    incident.affected = [
+        AffectedMonitor(monitor_id=monitor.id, monitor_tag=monitor.tag, monitor_name=monitor.name, impact=rule.impact)
+    ]
+    text = messages.first_update(facts(session, alert))
+    incident.post(IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True))
+    session.add(incident)
+    session.flush()
+    alert.incident_id = incident.id
+    session.flush()
+
+
+def _close_incident(session: Session, alert: Alert, incident: Incident) -> None:
+    """The one RESOLVED update (R1, R2). It stands last in the story, whatever times operators gave their own updates."""
+    assert alert.resolved_at is not None
+    newest = max((update.at for update in incident.updates), default=alert.resolved_at)
+    text = messages.closing_update(facts(session, alert), started_at=incident.start_at)
+    at = max(alert.resolved_at, newest)
+    incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True))

@@ -1,0 +1,24 @@
+"""Who did what, when."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from kener.domain.incidents import Source
+from kener.models import AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever acts: a person (by e-mail address), an API key (by name) or the product itself."""
+
+    name: str
+    source: Source = Source.DASHBOARD
+
+
+SYSTEM = Actor("Kener", Source.ALERT)
+
+
+def note(session: Session, actor: Actor, action: str, about: str, detail: str = "") -> None:
+    """Add a line to the audit trail, in the transaction of the act."""
+    session.add(AuditEntry(actor=actor.name, action=action, about=about, detail=detail[:500]))

@@ -1,0 +1,199 @@
+"""The outbox: deliveries are written in the transaction of what they tell, and kept after the commit.
+
+At least once, with a stable id: a row is claimed (SENDING, with a lease) before the attempt; a lease that ran out is claimed again. The
+messages of one alert reach one channel in order; one channel sends one message at a time, so a slow one never holds up another.
+"""
+
+import logging
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from flask import current_app, render_template
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from kener import clock, jobs, notifiers
+from kener.db import reading, transaction
+from kener.domain import messages
+from kener.domain.messages import Message
+from kener.domain.trigger_specs import TriggerType
+from kener.models import Alert, Delivery, DeliveryState, Trigger
+from kener.services import audit, vault
+from kener.services.audit import Actor
+from kener.services.errors import NotFound, Refused
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=90)
+DELAYS_S = (10, 30, 60, 300, 900, 3_600, 7_200, 14_400, 28_800)
+"""Seconds before each further attempt; after the last one the delivery has failed for good (about 15 hours)."""
+
+SWEEP_AFTER = timedelta(seconds=5)
+_PENDING = (DeliveryState.WAITING, DeliveryState.RETRYING, DeliveryState.SENDING)
+
+
+def write(session: Session, message: Message, *, alert: Alert, triggers: Iterable[Trigger]) -> list[Delivery]:
+    """One row per trigger. The caller enqueues them after its commit."""
+    rows = [
+        Delivery(
+            event=message.event,
+            story=f"alert-{alert.id}",
+            trigger_id=trigger.id,
+            trigger_name=trigger.name,
+            alert_id=alert.id,
+            incident_id=alert.incident_id,
+            message=messages.as_json(message),
+        )
+        for trigger in triggers
+    ]
+    session.add_all(rows)
+    session.flush()
+    return rows
+
+
+def recipients(session: Session, alert: Alert) -> list[Trigger]:
+    """The active triggers that were told that this alert triggered (N1)."""
+    told = select(Delivery.trigger_id).where(
+        Delivery.alert_id == alert.id, Delivery.event == "TRIGGERED", Delivery.state != DeliveryState.FAILED
+    )
+    return list(session.scalars(select(Trigger).where(Trigger.id.in_(told), Trigger.is_active.is_(True)).order_by(Trigger.id)))
+
+
+def deliver(delivery_id: int) -> None:
+    """Claim one delivery, make one attempt, record what came of it. Safe to run twice and at once."""
+    claimed = _claim(delivery_id)
+    if claimed is None:
+        return
+    trigger_type, settings, message, uid = claimed
+    try:
+        answer = notifiers.NOTIFIERS[trigger_type](settings, message, delivery_id=uid, context=context())
+    except notifiers.Undeliverable as failure:
+        _record_failure(delivery_id, failure)
+    else:
+        _record_success(delivery_id, answer)
+    jobs.enqueue_deliveries(due(delivery_id))
+
+
+def context() -> notifiers.Context:
+    """What notifiers need to know of this installation."""
+    settings = current_app.extensions["kener"]
+    return notifiers.Context(smtp=settings.smtp, allow_private_targets=settings.allow_private_targets)
+
+
+def with_html(message: Message) -> Message:
+    """The message with its HTML part."""
+    html = render_template("email/alert.html", message=message, v=message.variables)
+    return Message(message.event, message.subject, message.text, html, message.variables)
+
+
+def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
+    now = clock.now()
+    with transaction() as session:
+        delivery = session.get(Delivery, delivery_id, with_for_update=True)
+        if delivery is None or not _may_start(delivery, now):
+            return None
+        trigger = session.get(Trigger, delivery.trigger_id or 0, with_for_update=True)
+        if trigger is None:
+            return _settle(delivery, "The trigger was deleted.")
+        if not trigger.is_active and delivery.event != "TEST":
+            return _settle(delivery, "The trigger was deactivated.")
+        match _before(session, delivery):
+            case DeliveryState.FAILED:
+                return _settle(delivery, "Not sent: the message before it never arrived.")
+            case None:
+                pass
+            case _:
+                return None
+        if _busy(session, delivery, now):
+            return None
+        delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
+        delivery.lease_until = now + LEASE
+        settings = vault.open_trigger(trigger)
+        message, kind, uid = messages.from_json(delivery.message), TriggerType(trigger.trigger_type), delivery.uid
+    return kind, settings, with_html(message) if kind is TriggerType.EMAIL else message, uid
+
+
+def _may_start(delivery: Delivery, now: datetime) -> bool:
+    if delivery.state is DeliveryState.SENDING:
+        return delivery.lease_until is None or delivery.lease_until <= now
+    return delivery.state in (DeliveryState.WAITING, DeliveryState.RETRYING) and delivery.next_at <= now
+
+
+def _settle(delivery: Delivery, answer: str) -> None:
+    delivery.state, delivery.answer, delivery.lease_until = DeliveryState.FAILED, answer, None
+
+
+def _before(session: Session, delivery: Delivery) -> DeliveryState | None:
+    """The state of the message before this one in its story, where that one has not arrived."""
+    earlier = select(Delivery.state).where(
+        Delivery.trigger_id == delivery.trigger_id,
+        Delivery.story == delivery.story,
+        Delivery.id < delivery.id,
+        Delivery.state != DeliveryState.SENT,
+    )
+    return session.scalars(earlier.order_by(Delivery.id.desc()).limit(1)).first()
+
+
+def _busy(session: Session, delivery: Delivery, now: datetime) -> bool:
+    """The channel is sending something else."""
+    other = select(Delivery.id).where(
+        Delivery.trigger_id == delivery.trigger_id,
+        Delivery.id != delivery.id,
+        Delivery.state == DeliveryState.SENDING,
+        Delivery.lease_until > now,
+    )
+    return session.scalars(other.limit(1)).first() is not None
+
+
+def _record_success(delivery_id: int, answer: str) -> None:
+    now = clock.now()
+    with transaction() as session:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id == delivery_id)
+            .values(state=DeliveryState.SENT, answer=answer[:500], sent_at=now, lease_until=None)
+        )
+
+
+def _record_failure(delivery_id: int, failure: notifiers.Undeliverable) -> None:
+    now = clock.now()
+    with transaction() as session:
+        delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
+        delivery.answer, delivery.lease_until = str(failure)[:500], None
+        if failure.permanent or delivery.attempts > len(DELAYS_S):
+            delivery.state = DeliveryState.FAILED
+        else:
+            delay = DELAYS_S[delivery.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - spreads retries
+            delivery.state = DeliveryState.RETRYING
+            delivery.next_at = now + timedelta(seconds=max(delay, failure.retry_after_s or 0))
+        log.warning("delivery %s to %s: %s (%s)", delivery.uid, delivery.trigger_name, delivery.answer, delivery.state)
+
+
+def due(after_delivery: int | None = None, *, limit: int = 500) -> list[int]:
+    """Deliveries that may start now: those that waited for the one just settled, or everything that was left behind."""
+    session, now = reading(), clock.now()
+    startable = or_(
+        (Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))) & (Delivery.next_at <= now),
+        (Delivery.state == DeliveryState.SENDING) & (Delivery.lease_until <= now),
+    )
+    query = select(Delivery.id).where(startable).order_by(Delivery.id).limit(limit)
+    if after_delivery is None:
+        query = query.where(or_(Delivery.state != DeliveryState.WAITING, Delivery.created_at <= now - SWEEP_AFTER))
+    else:
+        channel = select(Delivery.trigger_id).where(Delivery.id == after_delivery).scalar_subquery()
+        query = query.where(Delivery.trigger_id == channel).limit(3)
+    return list(session.scalars(query))
+
+
+def resend(delivery_id: int, *, actor: Actor) -> None:
+    """Send a settled or waiting delivery again, now, under the same id. Raises NotFound, Refused."""
+    with transaction() as session:
+        delivery = session.get(Delivery, delivery_id, with_for_update=True)
+        if delivery is None:
+            raise NotFound
+        if delivery.state is DeliveryState.SENDING:
+            raise Refused({"": "It is being sent at this moment."})
+        delivery.state, delivery.next_at, delivery.attempts = DeliveryState.WAITING, clock.now(), 0
+        audit.note(session, actor, "resend", f"delivery-{delivery.id}")
+    jobs.enqueue_deliveries([delivery_id])

@@ -1,0 +1,46 @@
+"""Secrets at rest: encrypted with a key derived from the secret key, opened only where they are used."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from flask import current_app
+from pydantic import BaseModel
+
+from kener.domain.trigger_specs import TriggerType, join, split
+from kener.models import Trigger
+from kener.services.errors import Refused
+
+
+def seal(secret: dict[str, Any]) -> str | None:
+    """Encrypt a set of secrets; None for none."""
+    return _fernet().encrypt(json.dumps(secret).encode()).decode() if secret else None
+
+
+def unseal(token: str | None) -> dict[str, Any]:
+    """Decrypt what `seal` made. Raises Refused when the secret key is another one now."""
+    if not token:
+        return {}
+    try:
+        opened: dict[str, Any] = json.loads(_fernet().decrypt(token.encode()))
+    except InvalidToken:
+        raise Refused({"": "The stored secret cannot be opened: KENER_SECRET_KEY has changed. Enter the secret again."}) from None
+    return opened
+
+
+def open_trigger(trigger: Trigger) -> BaseModel:
+    """The whole settings of a trigger, secrets included."""
+    return join(TriggerType(trigger.trigger_type), trigger.public, unseal(trigger.secret))
+
+
+def close_trigger(trigger: Trigger, settings: BaseModel) -> None:
+    """Keep the settings of a trigger: what may be shown in `public`, the rest encrypted."""
+    public, secret = split(settings)
+    trigger.public, trigger.secret = public, seal(secret)
+
+
+def _fernet() -> Fernet:
+    key = hashlib.scrypt(current_app.config["SECRET_KEY"].encode(), salt=b"kener trigger settings", n=2**12, r=8, p=1, dklen=32)
+    return Fernet(base64.urlsafe_b64encode(key))
