@@ -1,0 +1,300 @@
+"""Watching: a shard of due monitors is probed at once, and what was seen is recorded in one short transaction.
+
+No transaction is open while the outside world is asked. Slow targets never hold up fast ones: what has not answered within the fast
+lane's budget is asked again in the slow lane, and goes there directly from then on until it answers in time.
+"""
+
+import hashlib
+import hmac
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from kener import clock, jobs, live, probes
+from kener.db import reading, transaction
+from kener.domain.readings import Reading, cannot_run
+from kener.domain.schedule import Schedule
+from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
+from kener.domain.status import Status, from_code
+from kener.models import Monitor, MonitorState
+from kener.services import audit, recording
+from kener.services.audit import Actor
+from kener.services.errors import NotFound, Refused
+from kener.services.recording import Effects, Observed
+from kener.services.scheduling import SLOW_TIMEOUT_S
+
+log = logging.getLogger(__name__)
+
+FAST_BUDGET_S = 1.5
+MAX_EDIT_MINUTES = 31 * 1_440
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A claimed monitor, as the probes need it."""
+
+    id: int
+    slot: int
+    type: MonitorType
+    spec: Spec
+    span_s: int
+    beat_at: int | None
+    created_at: int
+    last_status: Status
+    seen_at: int | None
+
+
+def run_shard(claims: Sequence[tuple[int, int]], *, slow: bool) -> int:
+    """Probe claimed monitors and record what was seen. Safe to run twice: a slot that has its sample is left alone.
+
+    `claims`: `(monitor id, slot)`. Returns how many samples were recorded.
+    """
+    due, broken = _load(dict(claims))
+    recorded = _store([(item, reading_, 0) for item, reading_ in broken])
+    started = time.time()
+    here, outside = [], []
+    for item in due:
+        (outside if item.type in probes.PROBES else here).append(item)
+    recorded += _store([(item, seen, _late_ms(item, started)) for item in here if (seen := _look_here(item)) is not None], drop=here)
+    return recorded + _look_outside(outside, slow=slow, started=started)
+
+
+def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
+    """Ask the outside world, each type at once. In the slow lane what has answered is stored every few seconds."""
+    by_type: dict[MonitorType, list[_Due]] = {}
+    for item in due:
+        by_type.setdefault(item.type, []).append(item)
+    recorded, unfinished = 0, []
+    for kind, items in by_type.items():
+        by_id = {item.id: item for item in items}
+        targets = [probes.Target(item.id, item.spec) for item in items]
+        batch: list[tuple[_Due, Reading, int]] = []
+        stored_at = time.monotonic()
+        for target_id, seen in probes.PROBES[kind].probe(targets, budget_s=None if slow else FAST_BUDGET_S):
+            item = by_id[target_id]
+            if seen is None:
+                unfinished.append(item)
+                continue
+            if slow and not seen.timed_out:
+                seen = replace(seen, timed_out=(seen.latency_ms or 0) > FAST_BUDGET_S * 1000)
+            batch.append((item, seen, _late_ms(item, started)))
+            if time.monotonic() - stored_at > 0.5:
+                recorded += _store(batch)
+                batch, stored_at = [], time.monotonic()
+        recorded += _store(batch)
+    if unfinished:
+        jobs.enqueue_shard([(item.id, item.slot) for item in unfinished], slow=True, timeout_s=SLOW_TIMEOUT_S)
+    return recorded
+
+
+def _late_ms(item: _Due, started: float) -> int:
+    return max(0, int((started - item.slot) * 1000))
+
+
+def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]]:
+    """Read the claimed monitors and end the read transaction. A damaged row is NO_DATA with a reason and disables only itself."""
+    session = reading()
+    query = select(
+        Monitor.id,
+        Monitor.monitor_type,
+        Monitor.type_data,
+        Monitor.interval_seconds,
+        Monitor.cron,
+        Monitor.created_at,
+        MonitorState.beat_at,
+        MonitorState.status_code,
+        MonitorState.at,
+        MonitorState.slot,
+    ).join(MonitorState, MonitorState.monitor_id == Monitor.id)
+    due, broken = [], []
+    for row in session.execute(query.where(Monitor.id.in_(sorted(slots)), Monitor.is_active.is_(True))):
+        if row.slot != slots[row.id]:
+            continue
+        item = _Due(
+            id=row.id,
+            slot=row.slot,
+            type=row.monitor_type,
+            spec=NoneSpec(),
+            span_s=_span(row.interval_seconds, row.cron, row.slot),
+            beat_at=row.beat_at,
+            created_at=int(row.created_at.timestamp()),
+            last_status=from_code(row.status_code),
+            seen_at=row.at,
+        )
+        try:
+            due.append(replace(item, spec=parse_spec(row.monitor_type, row.type_data or {})))
+        except (ValidationError, TypeError) as error:
+            log.error("monitor %s has settings that cannot be used: %s", row.id, error)
+            broken.append((item, cannot_run(f"The settings of this monitor cannot be used: {_first_mistake(error)}")))
+    session.rollback()
+    return due, broken
+
+
+def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
+
+
+    return Schedule(interval_s=interval_s, cron=cron).span_after(slot)
+
+
+def _first_mistake(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error)
+
+
+def _look_here(item: _Due) -> Reading | None:
+    """Types that are judged from what we know already. None: there is nothing to record."""
+    match item.spec:
+        case HeartbeatSpec() as spec:
+            return _heartbeat(spec, item)
+        case NoneSpec(overrideWithLastKnownStatus=True) if item.last_status is not Status.NO_DATA:
+            return Reading(item.last_status)
+    return None
+
+
+def _heartbeat(spec: HeartbeatSpec, item: _Due) -> Reading:
+    if item.beat_at is None:
+        return Reading(Status.NO_DATA, error="No heartbeat has arrived yet.")
+    quiet_s = item.slot - item.beat_at
+    minutes = quiet_s // 60
+    if quiet_s > spec.downRemainingMinutes * 60:
+        return Reading(Status.DOWN, error=f"No heartbeat for {minutes} minutes, limit {spec.downRemainingMinutes}.")
+    if quiet_s > spec.degradedRemainingMinutes * 60:
+        return Reading(Status.DEGRADED, error=f"No heartbeat for {minutes} minutes, limit {spec.degradedRemainingMinutes}.")
+    return Reading(Status.UP)
+
+
+def _store(seen: Sequence[tuple[_Due, Reading, int]], *, drop: Sequence[_Due] = ()) -> int:
+    """Record a batch and give the slots back, in one transaction; then what follows the commit."""
+    if not seen and not drop:
+        return 0
+    items = {item.id: item for item, _, _ in seen} | {item.id: item for item in drop}
+    with transaction() as session:
+        states = recording.lock(session, items)
+        mine = {i for i, state in states.items() if state.slot == items[i].slot}
+        samples = [
+            Observed(
+                monitor_id=item.id,
+                at=item.slot,
+                status=found.status,
+                span_s=item.span_s,
+                latency_ms=found.latency_ms,
+                error=found.error,
+                timed_out=found.timed_out,
+                lateness_ms=late_ms,
+            )
+            for item, found, late_ms in seen
+            if item.id in mine
+        ]
+        effects = recording.record(session, samples, states)
+        session.execute(
+            update(MonitorState).where(MonitorState.monitor_id.in_(sorted(mine))).values(slot=None, claimed_at=None)
+        )
+    _follow(effects)
+    return effects.recorded
+
+
+def _follow(effects: Effects) -> None:
+    jobs.enqueue_deliveries(effects.delivery_ids)
+    if effects.changed:
+        live.publish()
+
+
+def beat(tag: str, secret: str) -> None:
+    """Take a heartbeat: remember when, and record UP at once, so that a recovery shows without waiting for the next check.
+
+    Raises NotFound for an unknown tag, a paused monitor and a wrong secret alike.
+    """
+    session = reading()
+    found = session.execute(
+        select(Monitor.id, Monitor.heartbeat_hash, Monitor.interval_seconds, Monitor.cron).where(
+            Monitor.tag == tag, Monitor.is_active.is_(True), Monitor.monitor_type == MonitorType.HEARTBEAT
+        )
+    ).one_or_none()
+    expected = (found.heartbeat_hash if found else None) or hash_secret("")
+    if not hmac.compare_digest(expected, hash_secret(secret)) or found is None:
+        raise NotFound
+    now = clock.epoch()
+    with transaction() as session:
+        states = recording.lock(session, [found.id])
+        session.execute(update(MonitorState).where(MonitorState.monitor_id == found.id).values(beat_at=now))
+        state = states.get(found.id)
+        effects = Effects()
+        # While all is well the ticks record; a beat is a sample of its own only when it changes the story.
+        if state is not None and state.status is not Status.UP and (state.at is None or now > state.at):
+            span_s = _span(found.interval_seconds, found.cron, now)
+            effects = recording.record(session, [Observed(found.id, now, Status.UP, span_s, source="heartbeat")], states)
+    _follow(effects)
+
+
+def hash_secret(secret: str) -> str:
+    """How a heartbeat secret is kept: it is long and random, so a plain hash is enough."""
+    return hashlib.sha256(b"kener heartbeat " + secret.encode()).hexdigest()
+
+
+def set_samples(
+    tag: str, *, start: int, end: int, status: Status, latency_ms: int | None, deviation_ms: int = 0, actor: Actor
+) -> int:
+    """Write one sample a minute over `[start, end]` by hand (both floored to the minute); returns how many were written.
+
+    Samples newer than the newest one are evaluated like any other; older ones correct history. Raises NotFound, Refused.
+    """
+    first, last = start - start % 60, end - end % 60
+    now = clock.epoch()
+    errors = {}
+    if last < first:
+        errors["end_ts"] = "The end lies before the start."
+    elif (last - first) // 60 + 1 > MAX_EDIT_MINUTES:
+        errors["end_ts"] = "At most 31 days can be written at once."
+    if last > now:
+        errors["end_ts"] = "Samples cannot be written for the future."
+    if status not in (Status.UP, Status.DEGRADED, Status.DOWN):
+        errors["status"] = "Choose UP, DEGRADED or DOWN."
+    if errors:
+        raise Refused(errors)
+    with transaction() as session:
+        monitor = find(session, tag)
+        states = recording.lock(session, [monitor.id])
+        span_s = max(60, monitor.interval_seconds or 60)
+        samples = [
+            Observed(monitor.id, at, status, span_s, _vary(latency_ms, deviation_ms), source="manual")
+            for at in range(first, last + 60, 60)
+        ]
+        effects = recording.record(session, samples, states, replace=True)
+        audit.note(session, actor, "set samples", f"monitor-{monitor.id}", f"{status} from {first} to {last}")
+    effects.changed = True
+    _follow(effects)
+    return len(samples)
+
+
+def find(session: Session, tag: str) -> Monitor:
+    """The monitor of a tag. Raises NotFound."""
+    monitor = session.scalars(select(Monitor).where(Monitor.tag == tag)).one_or_none()
+    if monitor is None:
+        raise NotFound
+    return monitor
+
+
+def _vary(latency_ms: int | None, deviation_ms: int) -> int | None:
+    if latency_ms is None or not deviation_ms:
+        return latency_ms
+    return max(0, latency_ms + random.randint(-deviation_ms, deviation_ms))  # noqa: S311 - invented on request
+
+
+def test_now(kind: MonitorType, spec: Spec) -> Reading:
+    """One look with settings that need not be saved; nothing is stored. Raises Refused for types that do not reach out."""
+    if kind not in probes.PROBES:
+        raise Refused({"": "A monitor of this type waits to be told; there is nothing to test."})
+    for _, seen in probes.PROBES[kind].probe([probes.Target(0, spec)], budget_s=None):
+        if seen is not None:
+            return seen
+    return cannot_run("The check ended without an answer.")
+
+

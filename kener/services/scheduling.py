@@ -1,0 +1,127 @@
+"""Claiming what is due. The database decides: any number of schedulers may run."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from kener import clock, jobs
+from kener.db import reading, transaction, upsert
+from kener.domain.schedule import Schedule
+from kener.models import Monitor, MonitorState
+
+log = logging.getLogger(__name__)
+
+SHARD = 250
+LOST_AFTER_S = 75
+"""A claimed slot without a sample after this many seconds was lost (worker killed, Redis flushed): it is handed out again."""
+
+FAST_TIMEOUT_S = 30
+SLOW_TIMEOUT_S = 120
+HEARTBEAT = "kener:scheduler"
+"""Redis key: when a scheduler last ticked, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A monitor's slot that this scheduler has claimed."""
+
+    monitor_id: int
+    slot: int
+    slow: bool
+
+
+def tick(now: int) -> int:
+    """Claim everything that is due at `now` and hand it to the workers. Returns how many slots were handed out."""
+    claims = claim(now)
+    for lane in (False, True):
+        lane_claims = [c for c in claims if c.slow is lane]
+        for shard in _shards(lane_claims):
+            pairs = [(c.monitor_id, c.slot) for c in shard]
+            jobs.enqueue_shard(pairs, slow=lane, timeout_s=SLOW_TIMEOUT_S if lane else FAST_TIMEOUT_S)
+    jobs.redis().set(HEARTBEAT, now, ex=3600)
+    return len(claims)
+
+
+def claim(now: int) -> list[Claim]:
+    """Move every due monitor to its next slot and return what was claimed; one winner per monitor and slot.
+
+    A row that another scheduler holds is skipped (PostgreSQL, MySQL) or waited for (SQLite), and is not due any more afterwards.
+    """
+    if not _anything_due(reading(), now):
+        return []
+    with transaction() as session:
+        due = (
+            select(
+                MonitorState.monitor_id,
+                MonitorState.due_at,
+                MonitorState.slot,
+                MonitorState.slow,
+                Monitor.tag,
+                Monitor.interval_seconds,
+                Monitor.cron,
+            )
+            .join(Monitor, Monitor.id == MonitorState.monitor_id)
+            .where(_is_due(now))
+            .order_by(MonitorState.monitor_id)
+            .with_for_update(skip_locked=True, of=MonitorState)
+        )
+        claims, rows = [], []
+        for monitor_id, due_at, lost, slow, tag, interval_s, cron in session.execute(due):
+            schedule = Schedule(interval_s=interval_s, cron=cron)
+            if due_at is not None and due_at <= now:
+                slot, following = _slot(schedule, due_at, now, tag), schedule.next_after(now, key=tag)
+            else:
+                slot, following = lost, due_at
+            claims.append(Claim(monitor_id, slot, slow))
+            rows.append({"monitor_id": monitor_id, "due_at": following, "slot": slot, "claimed_at": now, "slow": slow, "status": 0, "span_s": 0})
+        table: Any = MonitorState.__table__
+        upsert(session, table, rows, replace=("due_at", "slot", "claimed_at"))
+    return claims
+
+
+def _is_due(now: int) -> Any:
+    return or_(MonitorState.due_at <= now, MonitorState.claimed_at <= now - LOST_AFTER_S)
+
+
+def _anything_due(session: Session, now: int) -> bool:
+    found = session.scalars(select(MonitorState.monitor_id).where(_is_due(now)).limit(1)).first()
+    session.rollback()
+    return found is not None
+
+
+def _slot(schedule: Schedule, due_at: int, now: int, tag: str) -> int:
+    """The slot to check now: after a stop the newest one, not the one that was missed long ago; what lies between stays grey."""
+    if schedule.interval_s is None:
+        return due_at if now - due_at < 60 else now
+    return schedule.next_after(now, key=tag) - schedule.interval_s if now - due_at >= schedule.interval_s else due_at
+
+
+def _shards(claims: Sequence[Claim]) -> Iterator[Sequence[Claim]]:
+    for start in range(0, len(claims), SHARD):
+        yield claims[start : start + SHARD]
+
+
+def lag_s(session: Session, now: int) -> float:
+    """How late the most overdue monitor is, in seconds; 0 when nothing is overdue."""
+    oldest = session.scalar(select(func.min(MonitorState.due_at)))
+    return float(max(0, now - oldest)) if oldest is not None else 0.0
+
+
+def plan(session: Session, monitor: Monitor, *, soon: bool) -> None:
+    """Set when a monitor is due: at once after it was made or changed, else at its next slot; never while it is paused.
+
+    A step of the caller's transaction.
+    """
+    now = clock.epoch()
+    due_at = None
+    if monitor.is_active and (monitor.interval_seconds or monitor.cron):
+        due_at = now if soon else monitor.schedule.next_after(now, key=monitor.tag)
+    session.execute(
+        update(MonitorState)
+        .where(MonitorState.monitor_id == monitor.id)
+        .values(due_at=due_at, slot=None, claimed_at=None, slow=False)
+    )
