@@ -29,6 +29,11 @@ def connect(url: str) -> Redis:
     return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=30, health_check_interval=30)
 
 
+def connect_worker(url: str) -> Redis:
+    """A connection of its own for a worker, which waits in blocking reads for longer than any other read may take."""
+    return Redis.from_url(url, socket_connect_timeout=5, socket_keepalive=True, health_check_interval=30)
+
+
 def redis() -> Redis:
     """The Redis of the current app."""
     return connect(current_app.config["REDIS"])

@@ -22,7 +22,7 @@ from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
-from kener.models import Monitor, MonitorState
+from kener.models import Monitor, MonitorState, Sample
 from kener.services import audit, recording
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
@@ -244,7 +244,8 @@ def set_samples(
 ) -> int:
     """Write one sample a minute over `[start, end]` by hand (both floored to the minute); returns how many were written.
 
-    Samples newer than the newest one are evaluated like any other; older ones correct history. Raises NotFound, Refused.
+    A minute that has samples already keeps their times and gets the new values. Samples newer than the newest one are evaluated like any
+    other; older ones correct history. Raises NotFound, Refused.
     """
     first, last = start - start % 60, end - end % 60
     now = clock.epoch()
@@ -265,13 +266,22 @@ def set_samples(
         span_s = max(60, monitor.interval_seconds or 60)
         samples = [
             Observed(monitor.id, at, status, span_s, _vary(latency_ms, deviation_ms), source="manual")
-            for at in range(first, last + 60, 60)
+            for at in _moments(session, monitor.id, first, last)
         ]
         effects = recording.record(session, samples, states, replace=True)
         audit.note(session, actor, "set samples", f"monitor-{monitor.id}", f"{status} from {first} to {last}")
     effects.changed = True
     _follow(effects)
-    return len(samples)
+    return (last - first) // 60 + 1
+
+
+def _moments(session: Session, monitor_id: int, first: int, last: int) -> list[int]:
+    """One moment a minute; where the minute has samples, theirs."""
+    stored = session.scalars(
+        select(Sample.at).where(Sample.monitor_id == monitor_id, Sample.at >= first, Sample.at < last + 60).order_by(Sample.at)
+    ).all()
+    taken = {at - at % 60 for at in stored}
+    return sorted([*stored, *(minute for minute in range(first, last + 60, 60) if minute not in taken)])
 
 
 def find(session: Session, tag: str) -> Monitor:

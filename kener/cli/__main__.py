@@ -1,0 +1,5 @@
+"""python -m kener.cli"""
+
+from kener.cli import main
+
+main()

@@ -1,0 +1,273 @@
+"""What people and programs may enter: one schema per thing, shared by form, API and import. Messages say what to do."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kener.domain.alerting import UPTIME_WINDOWS, AlertType, Severity, normal_value
+from kener.domain.incidents import IncidentState
+from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
+from kener.domain.specs import SPECS, HttpUrl, MonitorType
+from kener.domain.status import Status
+
+TAG = re.compile(r"^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$")
+
+
+class Input(BaseModel):
+    """Base of every input: unknown fields are refused, text is trimmed."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def _no_control(value: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise ValueError("Use one line without control characters.")
+    return value
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("Text cannot hold a NUL character.")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    """YES and NO stand for true and false, as in the original's API."""
+    return {"YES": True, "NO": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control)]
+Prose = Annotated[str, Field(max_length=20_000), AfterValidator(_no_nul)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_blank)]
+OptionalProse = Annotated[Prose | None, BeforeValidator(_blank)]
+
+
+def _tag(value: str) -> str:
+    if not TAG.match(value):
+        raise ValueError("Use small letters, digits, - and _, beginning and ending with a letter or digit.")
+    return value
+
+
+Tag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_tag)]
+
+
+class MonitorInput(Input):
+    """A monitor. Exactly one of `interval_seconds` and `cron` says when it is checked; neither given: every minute."""
+
+    tag: Tag
+    name: Name
+    description: OptionalProse = None
+    image: Annotated[str, Field(max_length=1024)] | None = None
+    external_url: OptionalUrl = None
+    category_name: Annotated[str, Field(min_length=1, max_length=255)] = "Home"
+    monitor_type: MonitorType = MonitorType.API
+    type_data: dict[str, Any] = {}
+    interval_seconds: Annotated[int, Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)] | None = None
+    cron: Annotated[str | None, BeforeValidator(_blank)] = None
+    default_status: Status = Status.UP
+    status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
+    is_hidden: Flag = False
+
+    @field_validator("default_status")
+    @classmethod
+    def _can_be_default(cls, value: Status) -> Status:
+        if value is Status.MAINTENANCE:
+            raise ValueError("Choose UP, DEGRADED, DOWN or NO_DATA.")
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = " ".join(value.split())
+        mistake = check_cron(value) if len(value) <= 255 else "This is too long for a cron expression."
+        if mistake:
+            raise ValueError(mistake)
+        return value
+
+    @model_validator(mode="after")
+    def _schedule_and_settings(self) -> Self:
+        if self.interval_seconds is not None and self.cron is not None:
+            raise ValueError("cron: Choose an interval or a cron expression, not both.")
+        if self.interval_seconds is None and self.cron is None:
+            self.interval_seconds = 60
+        try:
+            spec = SPECS[self.monitor_type].model_validate(self.type_data)
+        except ValidationError as error:
+            raise Nested("type_data", error) from error
+        self.type_data = spec.model_dump(mode="json", exclude_none=True)
+        return self
+
+
+class Nested(Exception):
+    """The settings inside a thing are wrong: carries their mistakes out of a validator."""
+
+    def __init__(self, field: str, error: ValidationError) -> None:
+        super().__init__(str(error))
+        self.errors = mistakes(error, prefix=f"{field}.")
+
+
+class AlertConfigurationInput(Input):
+    """An alert configuration (C1 to C3)."""
+
+    monitor_tags: Annotated[list[Tag], Field(min_length=1, max_length=1000)]
+    alert_for: AlertType = AlertType.STATUS
+    alert_value: Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v)] = "DOWN"
+    uptime_window: Literal["1h", "24h", "7d", "30d"] = "24h"
+    failure_threshold: Annotated[int, Field(ge=1, le=10_000)] = 3
+    success_threshold: Annotated[int, Field(ge=1, le=10_000)] = 5
+    severity: Severity = Severity.WARNING
+    create_incident: Flag = False
+    is_active: Flag = True
+    alert_description: OptionalProse = None
+    trigger_ids: Annotated[list[int], Field(max_length=100)] = []
+
+    @field_validator("monitor_tags", "trigger_ids")
+    @classmethod
+    def _once(cls, value: list[Any]) -> list[Any]:
+        return list(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _value_fits_type(self) -> Self:
+        try:
+            self.alert_value = normal_value(self.alert_for, self.alert_value)
+        except ValueError as error:
+            raise ValueError(f"alert_value: {error}") from None
+        return self
+
+    def warnings(self) -> list[str]:
+        """What is allowed but seldom meant (C3)."""
+        found = []
+        if self.success_threshold < self.failure_threshold:
+            found.append(
+                f"Success threshold {self.success_threshold} is below failure threshold {self.failure_threshold}: "
+                "an alert may resolve too early and come back."
+            )
+        if self.failure_threshold < 3:
+            found.append(f"Failure threshold {self.failure_threshold} is below 3: a short hiccup is enough to trigger.")
+        return found
+
+
+assert set(UPTIME_WINDOWS) == {"1h", "24h", "7d", "30d"}
+
+
+class AffectedInput(Input):
+    """A monitor that an incident affects, and how much."""
+
+    monitor_tag: Tag
+    impact: Literal[Status.DOWN, Status.DEGRADED] = Status.DOWN
+
+
+class IncidentInput(Input):
+    """An incident opened by a person or a program (O5)."""
+
+    title: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control)]
+    start_at: datetime
+    end_at: datetime | None = None
+    monitors: Annotated[list[AffectedInput], Field(max_length=1000)] = []
+    is_private: Flag = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_at is not None and self.end_at <= self.start_at:
+            raise ValueError("end_at: The end must lie after the start.")
+        tags = [affected.monitor_tag for affected in self.monitors]
+        if len(tags) != len(set(tags)):
+            raise ValueError("monitors: Name every monitor once.")
+        return self
+
+
+class UpdateInput(Input):
+    """One entry of an incident's timeline. Without a time it is now."""
+
+    state: IncidentState
+    text: Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_no_nul)]
+    at: datetime | None = None
+
+
+class MaintenanceInput(Input):
+    """A maintenance with one window."""
+
+    title: Name
+    description: Prose = ""
+    start_at: datetime
+    end_at: datetime
+    monitor_tags: Annotated[list[Tag], Field(max_length=1000)] = []
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_at <= self.start_at:
+            raise ValueError("end_at: The end must lie after the start.")
+        if (self.end_at - self.start_at).days > 30:
+            raise ValueError("end_at: A window lasts at most 30 days.")
+        return self
+
+
+_WORDS = {
+    "missing": "This field is needed.",
+    "extra_forbidden": "There is no such field.",
+    "string_too_short": "This field is needed.",
+    "int_parsing": "Enter a whole number.",
+    "int_type": "Enter a whole number.",
+    "int_from_float": "Enter a whole number.",
+    "bool_parsing": "Choose yes or no.",
+    "bool_type": "Choose yes or no.",
+    "string_type": "Enter text.",
+    "list_type": "Give a list.",
+    "dict_type": "Give an object with named fields.",
+    "datetime_parsing": "Enter a date and time, for instance 2026-11-23 09:41.",
+    "datetime_from_date_parsing": "Enter a date and time, for instance 2026-11-23 09:41.",
+    "datetime_type": "Enter a date and time.",
+    "too_short": "Choose at least one.",
+}
+
+
+def mistakes(error: ValidationError, *, prefix: str = "") -> dict[str, str]:
+    """A validation error as field → sentence. A message `field: sentence` from a check over several fields names its field."""
+    found: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+        text = _sentence(item)
+        head, colon, rest = text.partition(": ")
+        if not field and colon and re.fullmatch(r"[A-Za-z_]+", head):
+            field, text = head, rest[:1].upper() + rest[1:]
+        found.setdefault(f"{prefix}{field}", text)
+    return found
+
+
+def _sentence(item: Any) -> str:
+    kind, context = item["type"], item.get("ctx") or {}
+    match kind:
+        case "value_error":
+            return str(context.get("error", item["msg"]))
+        case "greater_than_equal":
+            return f"Enter a number from {context['ge']} up."
+        case "less_than_equal":
+            return f"Enter a number up to {context['le']}."
+        case "string_too_long":
+            return f"Use at most {context['max_length']} characters."
+        case "string_too_short" if context.get("min_length", 1) > 1:
+            return f"Use at least {context['min_length']} characters."
+        case "too_long":
+            return f"At most {context['max_length']} entries."
+        case "enum" | "literal_error":
+            return f"Choose one of {context.get('expected', '')}.".replace("'", "")
+    return _WORDS.get(kind, f"{item['msg']}.")
+
+
+def check(kind: type[Input], data: Any) -> tuple[Any, dict[str, str]]:
+    """Validate raw input: `(the input, {})`, or `(None, field → sentence)`."""
+    try:
+        return kind.model_validate(data), {}
+    except Nested as error:
+        return None, error.errors
+    except ValidationError as error:
+        return None, mistakes(error)

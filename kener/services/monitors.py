@@ -1,0 +1,164 @@
+"""Monitors: create, change, pause, resume, hide, delete."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kener import clock, jobs, live
+from kener.db import transaction
+from kener.domain.inputs import MonitorInput
+from kener.domain.specs import MonitorType
+from kener.models import AlertConfiguration, Monitor, MonitorState, configuration_monitor
+from kener.services import alerts, audit, recording, scheduling
+from kener.services.audit import Actor
+from kener.services.errors import Conflict, NotFound, Refused
+from kener.services.monitoring import hash_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved monitor. `secret` is the heartbeat secret where one was made or set just now: it cannot be read again."""
+
+    id: int
+    tag: str
+    secret: str | None = None
+
+
+def create(given: MonitorInput, *, actor: Actor) -> Saved:
+    """Add a monitor and check it at once. Raises Refused when the tag is taken."""
+    with transaction() as session:
+        if session.scalar(select(Monitor.id).where(Monitor.tag == given.tag)) is not None:
+            raise Refused({"tag": f"The tag {given.tag} is taken. Choose another one."})
+        monitor = Monitor(
+            tag=given.tag,
+            monitor_type=given.monitor_type,
+            position=(session.scalar(select(func.max(Monitor.position))) or 0) + 1,
+            state=MonitorState(),
+        )
+        secret = _fill(monitor, given, renew=True)
+        session.add(monitor)
+        session.flush()
+        scheduling.plan(session, monitor, soon=True)
+        audit.note(session, actor, "create", f"monitor-{monitor.id}", monitor.name)
+        saved = Saved(monitor.id, monitor.tag, secret)
+    live.publish()
+    return saved
+
+
+def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None = None) -> Saved:
+    """Change a monitor; its tag stays. Pausing or hiding it ends its active alerts (O7). Raises NotFound, Refused, Conflict."""
+    if given.tag != tag:
+        raise Refused({"tag": "The tag of a monitor never changes."})
+    with transaction() as session:
+        monitor, deliveries = _locked(session, tag), []
+        if version is not None and monitor.version != version:
+            raise Conflict
+        was_active, was_hidden = monitor.is_active, monitor.is_hidden
+        was_checked = (monitor.monitor_type, monitor.type_data, monitor.interval_seconds, monitor.cron)
+        secret = _fill(monitor, given, renew=False)
+        if was_active and not monitor.is_active:
+            deliveries = _end_alerts(session, monitor, "The monitor was paused.")
+        elif monitor.is_hidden and not was_hidden:
+            deliveries = _end_alerts(session, monitor, "The monitor was hidden.")
+        session.flush()
+        is_checked = (monitor.monitor_type, monitor.type_data, monitor.interval_seconds, monitor.cron)
+        if is_checked != was_checked or was_active != monitor.is_active:
+            scheduling.plan(session, monitor, soon=True)
+        audit.note(session, actor, "change", f"monitor-{monitor.id}", monitor.name)
+        saved = Saved(monitor.id, monitor.tag, secret)
+    jobs.enqueue_deliveries(deliveries)
+    live.publish()
+    return saved
+
+
+def pause(tag: str, *, actor: Actor) -> None:
+    """Stop checking; active alerts end with a reason (O7). What lies between pausing and resuming is not measured."""
+    with transaction() as session:
+        monitor = _locked(session, tag)
+        deliveries = _end_alerts(session, monitor, "The monitor was paused.") if monitor.is_active else []
+        monitor.is_active, monitor.version = False, monitor.version + 1
+        session.flush()
+        scheduling.plan(session, monitor, soon=False)
+        audit.note(session, actor, "pause", f"monitor-{monitor.id}", monitor.name)
+    jobs.enqueue_deliveries(deliveries)
+    live.publish()
+
+
+def resume(tag: str, *, actor: Actor) -> None:
+    """Check again, at once."""
+    with transaction() as session:
+        monitor = _locked(session, tag)
+        monitor.is_active, monitor.version = True, monitor.version + 1
+        session.flush()
+        scheduling.plan(session, monitor, soon=True)
+        audit.note(session, actor, "resume", f"monitor-{monitor.id}", monitor.name)
+    live.publish()
+
+
+def renew_secret(tag: str, *, actor: Actor) -> Saved:
+    """Replace a heartbeat's secret; the old address stops working. Raises NotFound, Refused."""
+    with transaction() as session:
+        monitor = _locked(session, tag)
+        if monitor.monitor_type is not MonitorType.HEARTBEAT:
+            raise Refused({"": "Only a heartbeat has a secret address."})
+        secret = secrets.token_urlsafe(24)
+        monitor.heartbeat_hash = hash_secret(secret)
+        audit.note(session, actor, "renew secret", f"monitor-{monitor.id}", monitor.name)
+        saved = Saved(monitor.id, tag, secret)
+    return saved
+
+
+def delete(tag: str, *, actor: Actor) -> None:
+    """Delete a monitor with its samples. Its alerts end with a reason (O7); incidents keep its name. Raises NotFound."""
+    with transaction() as session:
+        monitor = _locked(session, tag)
+        deliveries = _end_alerts(session, monitor, "The monitor was deleted.")
+        watching = select(configuration_monitor.c.config_id).where(configuration_monitor.c.monitor_id == monitor.id)
+        configurations = list(session.scalars(select(AlertConfiguration).where(AlertConfiguration.id.in_(watching))))
+        audit.note(session, actor, "delete", f"monitor-{monitor.id}", monitor.name)
+        session.delete(monitor)
+        session.flush()
+        session.expire_all()
+        for configuration in configurations:
+            if not configuration.monitors:
+                session.delete(configuration)
+    jobs.enqueue_deliveries(deliveries)
+    live.publish()
+
+
+def _locked(session: Session, tag: str) -> Monitor:
+    """The monitor, its state locked: nothing is recorded for it meanwhile. Raises NotFound."""
+    monitor = session.scalars(select(Monitor).where(Monitor.tag == tag)).one_or_none()
+    if monitor is None:
+        raise NotFound
+    recording.lock(session, [monitor.id])
+    session.refresh(monitor)
+    return monitor
+
+
+def _end_alerts(session: Session, monitor: Monitor, reason: str) -> list[int]:
+    active = alerts.active_of(session, monitor_id=monitor.id)
+    return alerts.end_all(session, active, at=clock.now(), reason=reason)
+
+
+def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
+    """Copy the input into the row; returns a heartbeat secret that was set or made."""
+    values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data"})
+    for name, value in values.items():
+        setattr(monitor, name, value)
+    data = dict(given.type_data)
+    secret = data.pop("secretString", None)
+    monitor.type_data = data
+    monitor.is_active = given.status == "ACTIVE"
+    monitor.version = (monitor.version or 0) + 1
+    if given.monitor_type is MonitorType.HEARTBEAT:
+        if secret is None and (renew or monitor.heartbeat_hash is None):
+            secret = secrets.token_urlsafe(24)
+        if secret is not None:
+            monitor.heartbeat_hash = hash_secret(secret)
+        return secret
+    monitor.heartbeat_hash = None
+    return None

@@ -1,0 +1,25 @@
+"""What the queues carry: one line each, into the services. Named by dotted path in `kener.jobs`."""
+
+from collections.abc import Sequence
+
+from kener.services import housekeeping, monitoring, outbox
+
+
+def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
+    """Check the claimed monitors."""
+    monitoring.run_shard([(monitor_id, slot) for monitor_id, slot in claims], slow=slow)
+
+
+def deliver(delivery_id: int) -> None:
+    """Make one attempt at a delivery."""
+    outbox.deliver(delivery_id)
+
+
+def prune() -> None:
+    """Forget what is older than it is kept."""
+    housekeeping.prune()
+
+
+def rebuild_days() -> None:
+    """Recompute the daily roll-ups."""
+    housekeeping.rebuild_days()
