@@ -67,7 +67,9 @@ class Instant(TypeDecorator[datetime]):
 
 def words(kind: type[StrEnum]) -> Enum:
     """A column that holds one word of an enumeration, as text, so that a new word needs no migration."""
-    return Enum(kind, native_enum=False, create_constraint=False, length=24, values_callable=lambda e: [w.value for w in e])
+    return Enum(
+        kind, native_enum=False, create_constraint=False, length=24, values_callable=lambda e: [w.value for w in e]
+    )
 
 
 def configure(app: Flask, settings: Settings) -> None:
@@ -91,7 +93,13 @@ def configure(app: Flask, settings: Settings) -> None:
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000", "cache_size=-8000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=15000",
+        "cache_size=-8000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -179,7 +187,7 @@ def _first(old: Any, new: Any, new_wins: Any) -> Any:
 def is_reachable(engine: Engine) -> bool:
     """Whether the database answers."""
     with engine.connect() as connection:
-        return connection.execute(text("SELECT 1")).scalar_one() == 1
+        return bool(connection.execute(text("SELECT 1")).scalar_one() == 1)
 
 
 def size_bytes(session: Session) -> int | None:

@@ -42,7 +42,9 @@ def redis() -> Redis:
 def enqueue_shard(shard: Sequence[tuple[int, int]], *, slow: bool, timeout_s: int) -> None:
     """Check these monitors now: `(monitor id, slot)` pairs. The slot is claimed already, so a lost job is found again."""
     queue = Queue(SLOW_CHECKS if slow else CHECKS, connection=redis())
-    queue.enqueue(RUN_SHARD, [list(pair) for pair in shard], slow, job_timeout=timeout_s, result_ttl=0, failure_ttl=3600)
+    queue.enqueue(
+        RUN_SHARD, [list(pair) for pair in shard], slow, job_timeout=timeout_s, result_ttl=0, failure_ttl=3600
+    )
 
 
 def enqueue_deliveries(delivery_ids: Iterable[int]) -> None:

@@ -179,7 +179,9 @@ def _database_url(raw: str) -> str:
         "mariadb+pymysql": "mysql+pymysql",
     }
     if not found or scheme not in drivers:
-        raise ValueError("write sqlite:///file, postgresql://user:password@host/name or mysql://user:password@host/name.")
+        raise ValueError(
+            "write sqlite:///file, postgresql://user:password@host/name or mysql://user:password@host/name."
+        )
     if scheme != "sqlite" and not rest.partition("/")[2]:
         raise ValueError("the database name is missing after the host.")
     return f"{drivers[scheme]}://{rest}"

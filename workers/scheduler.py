@@ -60,5 +60,3 @@ class Scheduler:
         hour = now // PRUNE_EVERY_S
         if jobs.redis().set(f"kener:housekeeping:{hour}", 1, nx=True, ex=2 * PRUNE_EVERY_S):
             jobs.enqueue_housekeeping(jobs.PRUNE)
-
-

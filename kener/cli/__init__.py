@@ -35,7 +35,7 @@ def load_settings(**overrides: object) -> "Settings":
     from kener.settings import Settings, SettingsError
 
     try:
-        return Settings.from_env(**overrides)
+        return Settings.from_env(None, **overrides)
     except SettingsError as error:
         lines = "\n".join(f"  - {mistake}" for mistake in error.mistakes)
         raise click.ClickException(f"These settings cannot be used:\n{lines}") from error
@@ -128,12 +128,18 @@ def user() -> None:
 
 @user.command("create")
 @click.argument("email")
-@click.option("--role", type=click.Choice(["OWNER", "EDITOR", "VIEWER"], case_sensitive=False), default="OWNER", show_default=True)
+@click.option(
+    "--role", type=click.Choice(["OWNER", "EDITOR", "VIEWER"], case_sensitive=False), default="OWNER", show_default=True
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 @data_option
 def user_create(email: str, role: str, password_stdin: bool, data_dir: Path | None) -> None:
     """Create an account."""
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = (
+        sys.stdin.readline().rstrip("\n")
+        if password_stdin
+        else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
     app = load_app(data_dir)
     from kener.models import Role
     from kener.services import accounts
@@ -187,7 +193,7 @@ def demo_up(port: int | None, host: str | None, data_dir: Path | None) -> None:
     run(load_settings(port=port, host=host, data_dir=folder))
 
 
-class refusals:  # noqa: N801 - reads as a statement
+class refusals:
     """Turn a refusal into a plain error message."""
 
     def __enter__(self) -> None:

@@ -162,7 +162,9 @@ def decide(rule: Rule, count: Count, seen: Observation, *, active: bool, reopen:
     if seen.after_gap:
         count = Count()
     if verdict is Verdict.FAIL and seen.in_maintenance:
-        return Decision(Outcome.SUPPRESS, verdict, count, "Failing, but inside a maintenance window: it does not count.")
+        return Decision(
+            Outcome.SUPPRESS, verdict, count, "Failing, but inside a maintenance window: it does not count."
+        )
     match verdict:
         case Verdict.NOTHING:
             return Decision(Outcome.QUIET, verdict, count, _nothing(rule, seen))

@@ -4,7 +4,16 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kener.domain.alerting import UPTIME_WINDOWS, AlertType, Severity, normal_value
 from kener.domain.incidents import IncidentState
@@ -120,7 +129,9 @@ class AlertConfigurationInput(Input):
 
     monitor_tags: Annotated[list[Tag], Field(min_length=1, max_length=1000)]
     alert_for: AlertType = AlertType.STATUS
-    alert_value: Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v)] = "DOWN"
+    alert_value: Annotated[
+        str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v)
+    ] = "DOWN"
     uptime_window: Literal["1h", "24h", "7d", "30d"] = "24h"
     failure_threshold: Annotated[int, Field(ge=1, le=10_000)] = 3
     success_threshold: Annotated[int, Field(ge=1, le=10_000)] = 5
@@ -234,7 +245,9 @@ def mistakes(error: ValidationError, *, prefix: str = "") -> dict[str, str]:
     """A validation error as field → sentence. A message `field: sentence` from a check over several fields names its field."""
     found: dict[str, str] = {}
     for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+        field = ".".join(
+            str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))
+        )
         text = _sentence(item)
         head, colon, rest = text.partition(": ")
         if not field and colon and re.fullmatch(r"[A-Za-z_]+", head):

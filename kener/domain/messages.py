@@ -158,7 +158,9 @@ def alert_variables(facts: AlertFacts) -> dict[str, Variable]:
 
 def _plain_text(facts: AlertFacts, headline: str, variables: dict[str, Variable]) -> str:
     rule = facts.rule
-    first = f"■ {headline}" if facts.status is AlertStatus.TRIGGERED else f"● {headline}: resolved after {facts.duration}"
+    first = (
+        f"■ {headline}" if facts.status is AlertStatus.TRIGGERED else f"● {headline}: resolved after {facts.duration}"
+    )
     rows = [
         ("Monitor Name", facts.monitor_name),
         ("Monitor Tag", facts.monitor_tag),

@@ -1,7 +1,14 @@
 """Tables, and behaviour that needs only its own rows."""
 
 from kener.models.accounts import ApiKey, Role, User, UserSession
-from kener.models.alerts import Alert, AlertConfiguration, Decision, Streak, configuration_monitor, configuration_trigger
+from kener.models.alerts import (
+    Alert,
+    AlertConfiguration,
+    Decision,
+    Streak,
+    configuration_monitor,
+    configuration_trigger,
+)
 from kener.models.deliveries import Delivery, DeliveryState
 from kener.models.incidents import AffectedMonitor, Incident, IncidentUpdate
 from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceWindow

@@ -83,7 +83,10 @@ class Alert(Model):
     """
 
     __tablename__ = "alert"
-    __table_args__ = (Index("ix_alert_config_id_triggered_at", "config_id", "triggered_at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_alert_config_id_triggered_at", "config_id", "triggered_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     config_id: Mapped[int | None] = mapped_column(ForeignKey("alert_configuration.id", ondelete="SET NULL"))

@@ -26,7 +26,10 @@ class Maintenance(Model):
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
 
     windows: Mapped[list["MaintenanceWindow"]] = relationship(
-        back_populates="maintenance", cascade="all, delete-orphan", passive_deletes=True, order_by="MaintenanceWindow.start_at"
+        back_populates="maintenance",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by="MaintenanceWindow.start_at",
     )
     monitors: Mapped[list["MaintenanceMonitor"]] = relationship(
         back_populates="maintenance", cascade="all, delete-orphan", passive_deletes=True

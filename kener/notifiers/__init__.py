@@ -1,1 +1,44 @@
-"""Notifiers tell the outside world. One module per trigger type; none knows our tables."""
+"""Notifiers tell the outside world. One module per trigger type; none knows our tables.
+
+`send(settings, message, *, delivery_id, context)` makes one attempt: it returns the answer in a few words, or raises Undeliverable.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from kener.domain.trigger_specs import TriggerType
+from kener.settings import SmtpSettings
+
+
+class Undeliverable(Exception):
+    """An attempt failed: for good, or until later (`retry_after_s`: not before that many seconds)."""
+
+    def __init__(self, reason: str, *, permanent: bool, retry_after_s: int | None = None) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a notifier needs to know of this installation."""
+
+    smtp: SmtpSettings | None = None
+    allow_private_targets: bool = False
+
+
+Send = Callable[..., str]
+
+
+def _lazy(module: str) -> Send:
+    """Load a notifier when it is first used: most processes never send."""
+
+    def send(*args: Any, **kwargs: Any) -> str:
+        return import_module(f"kener.notifiers.{module}").send(*args, **kwargs)  # type: ignore[no-any-return]
+
+    return send
+
+
+NOTIFIERS: dict[TriggerType, Send] = {TriggerType.WEBHOOK: _lazy("webhook"), TriggerType.EMAIL: _lazy("email")}

@@ -82,7 +82,9 @@ def create_user(*, email: str, password: str, role: Role, actor: Actor) -> int:
 def sign_in(email: str, password: str, *, user_agent: str, address: str) -> str | None:
     """Check a password and open a session; returns its token, or None. Takes as long for an unknown address as for a known one."""
     session = reading()
-    user = session.scalars(select(User).where(User.email == email.strip().lower(), User.is_active.is_(True))).one_or_none()
+    user = session.scalars(
+        select(User).where(User.email == email.strip().lower(), User.is_active.is_(True))
+    ).one_or_none()
     try:
         _hasher.verify(user.password_hash if user else _NOBODY, password)
     except (Argon2Error, InvalidHashError):
@@ -133,7 +135,9 @@ def sign_out(token: str) -> None:
 def end_session(session_id: int, *, user_id: int) -> None:
     """End one of an account's own sessions. Raises NotFound."""
     with transaction() as session:
-        found = session.scalars(select(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id)).one_or_none()
+        found = session.scalars(
+            select(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id)
+        ).one_or_none()
         if found is None:
             raise NotFound
         session.delete(found)
@@ -166,7 +170,9 @@ def delete_api_key(key_id: int, *, actor: Actor) -> None:
 def api_key_of(token: str) -> str | None:
     """The name of the active key behind a bearer token. Remembers now and then that it was used."""
     session, now = reading(), clock.now()
-    key = session.scalars(select(ApiKey).where(ApiKey.token_hash == _hash(token), ApiKey.is_active.is_(True))).one_or_none()
+    key = session.scalars(
+        select(ApiKey).where(ApiKey.token_hash == _hash(token), ApiKey.is_active.is_(True))
+    ).one_or_none()
     if key is None:
         return None
     name, key_id, used_at = key.name, key.id, key.used_at

@@ -69,7 +69,9 @@ def end_all(session: Session, active: Iterable[Alert], *, at: datetime, reason: 
     delivery_ids: list[int] = []
     for alert in active:
         delivery_ids += resolve(session, alert, at=at, reason=reason)
-        session.execute(delete(Streak).where(Streak.config_id == alert.config_id, Streak.monitor_id == alert.monitor_id))
+        session.execute(
+            delete(Streak).where(Streak.config_id == alert.config_id, Streak.monitor_id == alert.monitor_id)
+        )
     return delivery_ids
 
 
@@ -115,7 +117,9 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor) -> None:
         AffectedMonitor(monitor_id=monitor.id, monitor_tag=monitor.tag, monitor_name=monitor.name, impact=rule.impact)
     ]
     text = messages.first_update(facts(session, alert))
-    incident.post(IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True))
+    incident.post(
+        IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
+    )
     session.add(incident)
     session.flush()
     alert.incident_id = incident.id

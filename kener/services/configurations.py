@@ -67,7 +67,9 @@ def deactivate(config_id: int, *, actor: Actor) -> None:
     with transaction() as session:
         configuration = _locked(session, config_id)
         configuration.is_active, configuration.version = False, configuration.version + 1
-        deliveries = _end(session, alerts.active_of(session, config_id=config_id), "The alert configuration was deactivated.")
+        deliveries = _end(
+            session, alerts.active_of(session, config_id=config_id), "The alert configuration was deactivated."
+        )
         session.execute(sql_delete(Streak).where(Streak.config_id == config_id))
         audit.note(session, actor, "deactivate", f"alert-configuration-{config_id}", _summary(configuration))
     jobs.enqueue_deliveries(deliveries)
@@ -78,7 +80,9 @@ def delete(config_id: int, *, actor: Actor) -> None:
     """Delete a configuration. Its active alerts end with a reason (O7); the log of past alerts and all incidents stay."""
     with transaction() as session:
         configuration = _locked(session, config_id)
-        deliveries = _end(session, alerts.active_of(session, config_id=config_id), "The alert configuration was deleted.")
+        deliveries = _end(
+            session, alerts.active_of(session, config_id=config_id), "The alert configuration was deleted."
+        )
         audit.note(session, actor, "delete", f"alert-configuration-{config_id}", _summary(configuration))
         session.delete(configuration)
     jobs.enqueue_deliveries(deliveries)

@@ -86,7 +86,9 @@ def evaluate(session: Session, seen: Sequence[Seen]) -> Outcomes:
 
 
 def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outcomes: Outcomes) -> None:
-    decision = alerting.decide(watch.rule, watch.count, seen, active=watch.alert_id is not None, reopen=watch.resolved_by_hand)
+    decision = alerting.decide(
+        watch.rule, watch.count, seen, active=watch.alert_id is not None, reopen=watch.resolved_by_hand
+    )
     watch.count = decision.count
     if decision.outcome is Outcome.QUIET:
         return
@@ -95,7 +97,12 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
     match decision.outcome:
         case Outcome.TRIGGER:
             alert, deliveries = alerts.trigger(
-                session, watch.config_id, watch.monitor_id, at=at, observed=alerting.observed_value(watch.rule, seen), error=sample.error
+                session,
+                watch.config_id,
+                watch.monitor_id,
+                at=at,
+                observed=alerting.observed_value(watch.rule, seen),
+                error=sample.error,
             )
             watch.alert_id, incident_opened = alert.id, alert.incident_id is not None
             outcomes.delivery_ids += deliveries
@@ -130,7 +137,9 @@ def _note(session: Session, watch: _Watch, sample: Seen, seen: Observation, deci
             observed=alerting.observed_value(watch.rule, seen),
             reason=decision.reason,
             rule=watch.rule.facts(),
-            samples=_samples(session, watch.monitor_id, sample.at, min(needed, 50) + 1) if looked_back else [_fact(sample)],
+            samples=_samples(session, watch.monitor_id, sample.at, min(needed, 50) + 1)
+            if looked_back
+            else [_fact(sample)],
         )
     )
 
@@ -171,7 +180,9 @@ def _watches(session: Session, monitor_ids: Iterable[int]) -> list[_Watch]:
     counts = {
         (config_id, monitor_id): Count(failing, passing)
         for config_id, monitor_id, failing, passing in session.execute(
-            select(Streak.config_id, Streak.monitor_id, Streak.failing, Streak.passing).where(Streak.monitor_id.in_(ids))
+            select(Streak.config_id, Streak.monitor_id, Streak.failing, Streak.passing).where(
+                Streak.monitor_id.in_(ids)
+            )
         )
     }
     active = {
@@ -187,7 +198,9 @@ def _watches(session: Session, monitor_ids: Iterable[int]) -> list[_Watch]:
         key = (configuration.id, monitor_id)
         count = counts.get(key, Count())
         alert_id, resolved_by_hand = active.get(key, (None, False))
-        watches.append(_Watch(configuration.id, monitor_id, configuration.rule, count, count, alert_id, resolved_by_hand))
+        watches.append(
+            _Watch(configuration.id, monitor_id, configuration.rule, count, count, alert_id, resolved_by_hand)
+        )
     return watches
 
 
@@ -211,7 +224,9 @@ def _windows(session: Session, monitor_ids: Iterable[int], seen: Sequence[Seen])
     return windows
 
 
-def _observation(session: Session, watch: _Watch, sample: Seen, windows: dict[int, list[tuple[int, int]]]) -> Observation:
+def _observation(
+    session: Session, watch: _Watch, sample: Seen, windows: dict[int, list[tuple[int, int]]]
+) -> Observation:
     seen = Observation(
         at=sample.at,
         status=sample.status,
@@ -234,12 +249,19 @@ def uptime_over(session: Session, monitor_id: int, *, until: int, window_s: int)
     if window_s <= HOUR:
         return _exact_uptime(session, monitor_id, start=until - window_s, until=until)
     start = until - window_s
-    sums = [func.coalesce(func.sum(column), 0) for column in (Hourly.up_s, Hourly.degraded_s, Hourly.down_s, Hourly.samples)]
+    sums = [
+        func.coalesce(func.sum(column), 0) for column in (Hourly.up_s, Hourly.degraded_s, Hourly.down_s, Hourly.samples)
+    ]
+    sums_query: Any = select(*sums)
     up, degraded, down, samples = session.execute(
-        select(*sums).where(Hourly.monitor_id == monitor_id, Hourly.hour >= start - start % HOUR, Hourly.hour <= until)
+        sums_query.where(Hourly.monitor_id == monitor_id, Hourly.hour >= start - start % HOUR, Hourly.hour <= until)
     ).one()
-    newest = session.execute(select(Sample.status, Sample.span_s).where(Sample.monitor_id == monitor_id, Sample.at == until)).one()
-    open_stretch = tally([(until, until + newest.span_s, from_code(newest.status))], start=until, end=until + newest.span_s)
+    newest = session.execute(
+        select(Sample.status, Sample.span_s).where(Sample.monitor_id == monitor_id, Sample.at == until)
+    ).one()
+    open_stretch = tally(
+        [(until, until + newest.span_s, from_code(newest.status))], start=until, end=until + newest.span_s
+    )
     return Seconds(int(up), int(degraded), int(down)) + open_stretch, int(samples)
 
 

@@ -38,7 +38,9 @@ def prune() -> int:
     for model, column, days in moments:
         removed += _delete(delete(model).where(column < clock.now() - timedelta(days=days)))
     settled = Delivery.state.in_((DeliveryState.SENT, DeliveryState.FAILED))
-    removed += _delete(delete(Delivery).where(settled, Delivery.created_at < clock.now() - timedelta(days=DELIVERY_DAYS)))
+    removed += _delete(
+        delete(Delivery).where(settled, Delivery.created_at < clock.now() - timedelta(days=DELIVERY_DAYS))
+    )
     log.info("housekeeping removed %s rows", removed)
     return removed
 
@@ -73,6 +75,9 @@ def rebuild_days() -> None:
             first, last = writing.execute(span).one()
             if first is not None:
                 # One day more at each end: there the old zone may have had a day that the new one has not.
-                begin, end = rollups.day_of(first, zone) - timedelta(days=1), rollups.day_of(last, zone) + timedelta(days=1)
+                begin, end = (
+                    rollups.day_of(first, zone) - timedelta(days=1),
+                    rollups.day_of(last, zone) + timedelta(days=1),
+                )
                 rollups.rebuild_days(writing, monitor_id, first=begin, last=end, zone=zone)
     live.publish()

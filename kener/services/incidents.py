@@ -91,7 +91,9 @@ def delete_update(incident_id: int, update_id: int, *, actor: Actor) -> None:
         incident, entry = _entry(session, incident_id, update_id)
         incident.updates.remove(entry)
         incident.retell()
-        audit.note(session, actor, "delete update", f"incident-{incident_id}", f"update {update_id}: {entry.text[:200]}")
+        audit.note(
+            session, actor, "delete update", f"incident-{incident_id}", f"update {update_id}: {entry.text[:200]}"
+        )
     live.publish()
 
 
@@ -151,16 +153,22 @@ def _end(incident: Incident, end_at: datetime, actor: Actor) -> None:
         raise Refused({"end_at": "The end must lie after the start."})
     if any(update.at > end_at and update.state is not IncidentState.RESOLVED for update in incident.updates):
         raise Refused({"end_at": "There are updates after this time. Correct or delete them first."})
-    closing = [update for update in incident.updates if update.state is IncidentState.RESOLVED and update.at == incident.end_at]
+    closing = [
+        update for update in incident.updates if update.state is IncidentState.RESOLVED and update.at == incident.end_at
+    ]
     if closing:
         closing[0].at = end_at
     else:
-        incident.updates.append(IncidentUpdate(state=IncidentState.RESOLVED, text="Resolved.", at=end_at, author=actor.name))
+        incident.updates.append(
+            IncidentUpdate(state=IncidentState.RESOLVED, text="Resolved.", at=end_at, author=actor.name)
+        )
     incident.retell()
 
 
 def _affected(session: Session, given: Sequence[AffectedInput]) -> list[AffectedMonitor]:
-    monitors = {m.tag: m for m in session.scalars(select(Monitor).where(Monitor.tag.in_([g.monitor_tag for g in given])))}
+    monitors = {
+        m.tag: m for m in session.scalars(select(Monitor).where(Monitor.tag.in_([g.monitor_tag for g in given])))
+    }
     missing = sorted({g.monitor_tag for g in given} - set(monitors))
     if missing:
         raise Refused({"monitors": f"There is no monitor {', '.join(missing)}."})

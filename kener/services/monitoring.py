@@ -58,10 +58,11 @@ def run_shard(claims: Sequence[tuple[int, int]], *, slow: bool) -> int:
     due, broken = _load(dict(claims))
     recorded = _store([(item, reading_, 0) for item, reading_ in broken])
     started = time.time()
-    here, outside = [], []
-    for item in due:
-        (outside if item.type in probes.PROBES else here).append(item)
-    recorded += _store([(item, seen, _late_ms(item, started)) for item in here if (seen := _look_here(item)) is not None], drop=here)
+    outside = [item for item in due if item.type in probes.PROBES]
+    here = [item for item in due if item.type not in probes.PROBES]
+    recorded += _store(
+        [(item, seen, _late_ms(item, started)) for item in here if (seen := _look_here(item)) is not None], drop=here
+    )
     return recorded + _look_outside(outside, slow=slow, started=started)
 
 
@@ -138,7 +139,6 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
 
 def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
 
-
     return Schedule(interval_s=interval_s, cron=cron).span_after(slot)
 
 
@@ -167,7 +167,9 @@ def _heartbeat(spec: HeartbeatSpec, item: _Due) -> Reading:
     if quiet_s > spec.downRemainingMinutes * 60:
         return Reading(Status.DOWN, error=f"No heartbeat for {minutes} minutes, limit {spec.downRemainingMinutes}.")
     if quiet_s > spec.degradedRemainingMinutes * 60:
-        return Reading(Status.DEGRADED, error=f"No heartbeat for {minutes} minutes, limit {spec.degradedRemainingMinutes}.")
+        return Reading(
+            Status.DEGRADED, error=f"No heartbeat for {minutes} minutes, limit {spec.degradedRemainingMinutes}."
+        )
     return Reading(Status.UP)
 
 
@@ -230,7 +232,9 @@ def beat(tag: str, secret: str) -> None:
         # While all is well the ticks record; a beat is a sample of its own only when it changes the story.
         if state is not None and state.status is not Status.UP and (state.at is None or now > state.at):
             span_s = _span(found.interval_seconds, found.cron, now)
-            effects = recording.record(session, [Observed(found.id, now, Status.UP, span_s, source="heartbeat")], states)
+            effects = recording.record(
+                session, [Observed(found.id, now, Status.UP, span_s, source="heartbeat")], states
+            )
     _follow(effects)
 
 
@@ -278,7 +282,9 @@ def set_samples(
 def _moments(session: Session, monitor_id: int, first: int, last: int) -> list[int]:
     """One moment a minute; where the minute has samples, theirs."""
     stored = session.scalars(
-        select(Sample.at).where(Sample.monitor_id == monitor_id, Sample.at >= first, Sample.at < last + 60).order_by(Sample.at)
+        select(Sample.at)
+        .where(Sample.monitor_id == monitor_id, Sample.at >= first, Sample.at < last + 60)
+        .order_by(Sample.at)
     ).all()
     taken = {at - at % 60 for at in stored}
     return sorted([*stored, *(minute for minute in range(first, last + 60, 60) if minute not in taken)])
@@ -306,5 +312,3 @@ def test_now(kind: MonitorType, spec: Spec) -> Reading:
         if seen is not None:
             return seen
     return cannot_run("The check ended without an answer.")
-
-

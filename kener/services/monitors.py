@@ -150,7 +150,7 @@ def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
     for name, value in values.items():
         setattr(monitor, name, value)
     data = dict(given.type_data)
-    secret = data.pop("secretString", None)
+    secret: str | None = data.pop("secretString", None)
     monitor.type_data = data
     monitor.is_active = given.status == "ACTIVE"
     monitor.version = (monitor.version or 0) + 1

@@ -57,7 +57,9 @@ def recipients(session: Session, alert: Alert) -> list[Trigger]:
     told = select(Delivery.trigger_id).where(
         Delivery.alert_id == alert.id, Delivery.event == "TRIGGERED", Delivery.state != DeliveryState.FAILED
     )
-    return list(session.scalars(select(Trigger).where(Trigger.id.in_(told), Trigger.is_active.is_(True)).order_by(Trigger.id)))
+    return list(
+        session.scalars(select(Trigger).where(Trigger.id.in_(told), Trigger.is_active.is_(True)).order_by(Trigger.id))
+    )
 
 
 def deliver(delivery_id: int) -> None:
@@ -94,18 +96,12 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
         if delivery is None or not _may_start(delivery, now):
             return None
         trigger = session.get(Trigger, delivery.trigger_id or 0, with_for_update=True)
-        if trigger is None:
-            return _settle(delivery, "The trigger was deleted.")
-        if not trigger.is_active and delivery.event != "TEST":
-            return _settle(delivery, "The trigger was deactivated.")
-        match _before(session, delivery):
-            case DeliveryState.FAILED:
-                return _settle(delivery, "Not sent: the message before it never arrived.")
-            case None:
-                pass
-            case _:
-                return None
-        if _busy(session, delivery, now):
+        before = _before(session, delivery)
+        hopeless = _hopeless(trigger, before)
+        if hopeless is not None or trigger is None:
+            delivery.state, delivery.answer, delivery.lease_until = DeliveryState.FAILED, hopeless, None
+            return None
+        if before is not None or _busy(session, delivery, now):
             return None
         delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
         delivery.lease_until = now + LEASE
@@ -120,8 +116,15 @@ def _may_start(delivery: Delivery, now: datetime) -> bool:
     return delivery.state in (DeliveryState.WAITING, DeliveryState.RETRYING) and delivery.next_at <= now
 
 
-def _settle(delivery: Delivery, answer: str) -> None:
-    delivery.state, delivery.answer, delivery.lease_until = DeliveryState.FAILED, answer, None
+def _hopeless(trigger: Trigger | None, before: DeliveryState | None) -> str | None:
+    """Why a delivery can never be sent, or None."""
+    if trigger is None:
+        return "The trigger was deleted."
+    if not trigger.is_active:
+        return "The trigger was deactivated."
+    if before is DeliveryState.FAILED:
+        return "Not sent: the message before it never arrived."
+    return None
 
 
 def _before(session: Session, delivery: Delivery) -> DeliveryState | None:

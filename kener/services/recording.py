@@ -75,7 +75,9 @@ def lock(session: Session, monitor_ids: Iterable[int]) -> dict[int, State]:
     return {row[0]: State(row[0], row[1], row[2], from_code(row[3]), row[4], row[5]) for row in session.execute(query)}
 
 
-def record(session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool = False) -> Effects:
+def record(
+    session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool = False
+) -> Effects:
     """Record samples of locked monitors. `replace` overwrites a stored sample of the same time (an operator's edit)."""
     effects = Effects()
     zone = site.read(session).tz
@@ -91,7 +93,11 @@ def record(session: Session, samples: Sequence[Observed], states: dict[int, Stat
             if state.at is not None and sample.at <= state.at:
                 late.append(sample)
                 continue
-            seen.append(Seen(sample.monitor_id, sample.at, sample.status, sample.latency_ms, sample.error, state.at, state.span_s))
+            seen.append(
+                Seen(
+                    sample.monitor_id, sample.at, sample.status, sample.latency_ms, sample.error, state.at, state.span_s
+                )
+            )
             if state.at is not None:
                 additions.stretch(monitor_id, state.at, min(sample.at, state.at + state.span_s), state.status)
             additions.sample(monitor_id, sample.at, sample.latency_ms)
@@ -119,7 +125,13 @@ def _advance(state: State, sample: Observed) -> bool:
 
 def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> None:
     rows = [
-        {"monitor_id": s.monitor_id, "at": s.at, "status": s.status.code, "latency_ms": s.latency_ms, "span_s": s.span_s}
+        {
+            "monitor_id": s.monitor_id,
+            "at": s.at,
+            "status": s.status.code,
+            "latency_ms": s.latency_ms,
+            "span_s": s.span_s,
+        }
         for s in samples
     ]
     notes = [
@@ -137,7 +149,9 @@ def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> No
     upsert(session, note_table, notes, replace=("error", "source"))
 
 
-def _keep_late(session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool, zone: Any) -> None:
+def _keep_late(
+    session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool, zone: Any
+) -> None:
     if not samples:
         return
     _keep(session, samples, replace=replace)
@@ -165,7 +179,10 @@ def _forget_notes(session: Session, samples: Sequence[Observed]) -> None:
 def _refresh_newest(session: Session, monitor_id: int) -> None:
     """An edit may have changed the newest sample: the state follows it."""
     newest = session.execute(
-        select(Sample.at, Sample.status, Sample.latency_ms).where(Sample.monitor_id == monitor_id).order_by(Sample.at.desc()).limit(1)
+        select(Sample.at, Sample.status, Sample.latency_ms)
+        .where(Sample.monitor_id == monitor_id)
+        .order_by(Sample.at.desc())
+        .limit(1)
     ).one()
     note = session.get(SampleNote, (monitor_id, newest.at))
     session.execute(
@@ -195,5 +212,3 @@ def _write_states(session: Session, samples: Sequence[Observed], states: dict[in
         table: Any = MonitorState.__table__
         columns = ("at", "status", "span_s", "latency_ms", "error", "since", "slow", "lateness_ms")
         upsert(session, table, rows, replace=columns)
-
-

@@ -144,5 +144,3 @@ def _by_day(hourly: Iterable[dict[str, Any]], zone: ZoneInfo) -> list[dict[str, 
 def _pick(choose: Any, one: int | None, other: int | None) -> int | None:
     present = [value for value in (one, other) if value is not None]
     return choose(present) if present else None
-
-

@@ -77,7 +77,17 @@ def claim(now: int) -> list[Claim]:
             else:
                 slot, following = lost, due_at
             claims.append(Claim(monitor_id, slot, slow))
-            rows.append({"monitor_id": monitor_id, "due_at": following, "slot": slot, "claimed_at": now, "slow": slow, "status": 0, "span_s": 0})
+            rows.append(
+                {
+                    "monitor_id": monitor_id,
+                    "due_at": following,
+                    "slot": slot,
+                    "claimed_at": now,
+                    "slow": slow,
+                    "status": 0,
+                    "span_s": 0,
+                }
+            )
         table: Any = MonitorState.__table__
         upsert(session, table, rows, replace=("due_at", "slot", "claimed_at"))
     return claims

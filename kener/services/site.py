@@ -33,7 +33,9 @@ def read(session: Session) -> Site:
     """The site as it is set. ORIGIN stands in for a missing address."""
     values: dict[str, Any] = {
         name: value
-        for name, value in session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(("name", "url", "zone"))))
+        for name, value in session.execute(
+            select(Setting.name, Setting.value).where(Setting.name.in_(("name", "url", "zone")))
+        )
         if isinstance(value, str)
     }
     if values.get("zone") not in available_timezones():

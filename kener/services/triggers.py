@@ -76,7 +76,11 @@ def delete(trigger_id: int, *, actor: Actor) -> None:
 
 
 def test_send(
-    kind: TriggerType, given: dict[str, Any], *, trigger_id: int | None = None, status: AlertStatus = AlertStatus.TRIGGERED
+    kind: TriggerType,
+    given: dict[str, Any],
+    *,
+    trigger_id: int | None = None,
+    status: AlertStatus = AlertStatus.TRIGGERED,
 ) -> Attempt:
     """Send a marked test through settings that need not be saved; secrets that are left out come from the saved trigger. Raises Refused."""
     session = reading()

@@ -26,7 +26,9 @@ def unseal(token: str | None) -> dict[str, Any]:
     try:
         opened: dict[str, Any] = json.loads(_fernet().decrypt(token.encode()))
     except InvalidToken:
-        raise Refused({"": "The stored secret cannot be opened: KENER_SECRET_KEY has changed. Enter the secret again."}) from None
+        raise Refused(
+            {"": "The stored secret cannot be opened: KENER_SECRET_KEY has changed. Enter the secret again."}
+        ) from None
     return opened
 
 
@@ -42,5 +44,7 @@ def close_trigger(trigger: Trigger, settings: BaseModel) -> None:
 
 
 def _fernet() -> Fernet:
-    key = hashlib.scrypt(current_app.config["SECRET_KEY"].encode(), salt=b"kener trigger settings", n=2**12, r=8, p=1, dklen=32)
+    key = hashlib.scrypt(
+        current_app.config["SECRET_KEY"].encode(), salt=b"kener trigger settings", n=2**12, r=8, p=1, dklen=32
+    )
     return Fernet(base64.urlsafe_b64encode(key))

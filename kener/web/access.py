@@ -107,5 +107,3 @@ def check_every_endpoint(app: Flask) -> None:
     silent = [name for name, view in app.view_functions.items() if not hasattr(view, "access")]
     if silent:
         raise RuntimeError(f"These endpoints do not say who may call them: {', '.join(sorted(silent))}")
-
-

@@ -58,8 +58,21 @@ def answer(status: int, hint: str | None = None, *, fields: dict[str, str] | Non
     return response
 
 
-_CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 409: "CONFLICT"}
-_MORE_CODES = {413: "TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE", 422: "INVALID", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    409: "CONFLICT",
+}
+_MORE_CODES = {
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID",
+    429: "TOO_MANY_REQUESTS",
+    503: "UNAVAILABLE",
+}
 
 
 def api_error(status: int, message: str, *, fields: dict[str, str] | None = None) -> Response:
@@ -88,7 +101,9 @@ def _http(error: HTTPException) -> Response:
 
 
 def _csrf(_error: CSRFError) -> Response:
-    return answer(400, "The form was open for too long, or cookies are switched off. Reload the page and send it again.")
+    return answer(
+        400, "The form was open for too long, or cookies are switched off. Reload the page and send it again."
+    )
 
 
 def _refused(error: Refused) -> Response:

@@ -9,7 +9,11 @@ from werkzeug.wrappers import Response as BaseResponse
 def wants_fragment() -> bool:
     """Whether htmx asks for a part of the page; a history restore and a boosted link want the whole."""
     headers = request.headers
-    return headers.get("HX-Request") == "true" and not headers.get("HX-History-Restore-Request") and not headers.get("HX-Boosted")
+    return (
+        headers.get("HX-Request") == "true"
+        and not headers.get("HX-History-Restore-Request")
+        and not headers.get("HX-Boosted")
+    )
 
 
 def block(template: str, name: str, **context: Any) -> str:
@@ -30,9 +34,7 @@ def render(template: str, *, fragment: str | None = None, status: int = 200, **c
     return response
 
 
-def swap(
-    template: str, *, fragment: str, or_else: str, message: str | None = None, **context: Any
-) -> BaseResponse:
+def swap(template: str, *, fragment: str, or_else: str, message: str | None = None, **context: Any) -> BaseResponse:
     """After a write: the changed block to htmx, a 303 to a plain form. `message` is shown either way."""
     if wants_fragment():
         return render(template, fragment=fragment, message=message, **context)
