@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs
-from kener.db import reading, transaction, upsert
+from kener.db import reading, transaction
 from kener.domain.schedule import Schedule
 from kener.models import Monitor, MonitorState
 
@@ -54,43 +54,37 @@ def claim(now: int) -> list[Claim]:
     if not _anything_due(reading(), now):
         return []
     with transaction() as session:
-        due = (
-            select(
-                MonitorState.monitor_id,
-                MonitorState.due_at,
-                MonitorState.slot,
-                MonitorState.slow,
-                Monitor.tag,
-                Monitor.interval_seconds,
-                Monitor.cron,
-            )
-            .join(Monitor, Monitor.id == MonitorState.monitor_id)
+        locked = (
+            select(MonitorState.monitor_id, MonitorState.due_at, MonitorState.slot, MonitorState.slow)
             .where(_is_due(now))
             .order_by(MonitorState.monitor_id)
-            .with_for_update(skip_locked=True, of=MonitorState)
+            .with_for_update(skip_locked=True)
+        )
+        due = {row.monitor_id: row for row in session.execute(locked)}
+        monitors = select(Monitor.id, Monitor.tag, Monitor.interval_seconds, Monitor.cron).where(
+            Monitor.id.in_(sorted(due))
         )
         claims, rows = [], []
-        for monitor_id, due_at, lost, slow, tag, interval_s, cron in session.execute(due):
-            schedule = Schedule(interval_s=interval_s, cron=cron)
-            if due_at is not None and due_at <= now:
-                slot, following = _slot(schedule, due_at, now, tag), schedule.next_after(now, key=tag)
-            else:
-                slot, following = lost, due_at
-            claims.append(Claim(monitor_id, slot, slow))
-            rows.append(
-                {
-                    "monitor_id": monitor_id,
-                    "due_at": following,
-                    "slot": slot,
-                    "claimed_at": now,
-                    "slow": slow,
-                    "status": 0,
-                    "span_s": 0,
-                }
-            )
-        table: Any = MonitorState.__table__
-        upsert(session, table, rows, replace=("due_at", "slot", "claimed_at"))
+        for monitor_id, tag, interval_s, cron in session.execute(monitors).all():
+            state, schedule = due[monitor_id], Schedule(interval_s=interval_s, cron=cron)
+            slot, following = state.slot, state.due_at
+            if state.due_at is not None and state.due_at <= now:
+                slot, following = _slot(schedule, state.due_at, now, tag), schedule.next_after(now, key=tag)
+            claims.append(Claim(monitor_id, slot, state.slow))
+            rows.append({"id": monitor_id, "due": following, "claimed": slot})
+        _keep(session, rows, now)
     return claims
+
+
+def _keep(session: Session, rows: Sequence[dict[str, Any]], now: int) -> None:
+    if not rows:
+        return
+    statement = (
+        update(MonitorState.__table__)  # type: ignore[arg-type]
+        .where(MonitorState.monitor_id == bindparam("id"))
+        .values(due_at=bindparam("due"), slot=bindparam("claimed"), claimed_at=now)
+    )
+    session.connection().execute(statement, list(rows))
 
 
 def _is_due(now: int) -> Any:
