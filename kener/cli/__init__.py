@@ -174,7 +174,7 @@ def api_key_create(name: str, data_dir: Path | None) -> None:
 def demo(data_dir: Path | None, days: int) -> None:
     """Fill an empty database with a believable company: monitors, samples, incidents."""
     app = load_app(data_dir)
-    from kener.cli.demo import fill
+    from kener.cli.company import fill
 
     with app.app_context(), refusals():
         fill(days=days)
@@ -187,7 +187,7 @@ def demo(data_dir: Path | None, days: int) -> None:
 @data_option
 def demo_up(port: int | None, host: str | None, data_dir: Path | None) -> None:
     """Start the product on a data folder of its own, with the demo company and services that fail and recover on a script."""
-    from kener.cli.demo import run
+    from kener.cli.company import run
 
     folder = data_dir or Path(os.environ.get("KENER_DATA_DIR") or "demo-data")
     run(load_settings(port=port, host=host, data_dir=folder))
