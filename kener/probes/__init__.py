@@ -25,7 +25,9 @@ class Target:
 class Probe(Protocol):
     """A probe module."""
 
-    def probe(self, targets: Sequence[Target], *, budget_s: float | None = None) -> Iterator[tuple[int, Reading | None]]: ...
+    def probe(
+        self, targets: Sequence[Target], *, budget_s: float | None = None
+    ) -> Iterator[tuple[int, Reading | None]]: ...
 
 
 class _Lazy:
@@ -34,8 +36,12 @@ class _Lazy:
     def __init__(self, module: str) -> None:
         self.module = module
 
-    def probe(self, targets: Sequence[Target], *, budget_s: float | None = None) -> Iterator[tuple[int, Reading | None]]:
-        found: Iterator[tuple[int, Reading | None]] = import_module(f"kener.probes.{self.module}").probe(targets, budget_s=budget_s)
+    def probe(
+        self, targets: Sequence[Target], *, budget_s: float | None = None
+    ) -> Iterator[tuple[int, Reading | None]]:
+        found: Iterator[tuple[int, Reading | None]] = import_module(f"kener.probes.{self.module}").probe(
+            targets, budget_s=budget_s
+        )
         return found
 
 
