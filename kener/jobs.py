@@ -31,7 +31,8 @@ def connect(url: str) -> Redis:
 
 def connect_worker(url: str) -> Redis:
     """A connection of its own for a worker, which waits in blocking reads for longer than any other read may take."""
-    return Redis.from_url(url, socket_connect_timeout=5, socket_keepalive=True, health_check_interval=30)
+    keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return Redis.from_url(url, socket_connect_timeout=5, health_check_interval=30, **keepalive)
 
 
 def redis() -> Redis:

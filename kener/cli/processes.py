@@ -63,7 +63,7 @@ def serve_web(settings: Settings) -> None:
         blocking_threads=WEB_THREADS,
         http=HTTPModes.http1,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         workers_kill_timeout=WEB_GRACE_S,
     )
     server.serve(target_loader=partial(load_web, settings), wrap_loader=False)
