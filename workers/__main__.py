@@ -12,7 +12,7 @@ from workers.scheduler import Scheduler
 
 THREADS = {
     # One fast lane a process: its shards end within the budget. Slow shards wait most of the time, so many share a process.
-    "checks": {jobs.CHECKS: 1, jobs.SLOW_CHECKS: 8},
+    "checks": {jobs.CHECKS: 1, jobs.SLOW_CHECKS: 12},
     "deliveries": {jobs.DELIVERIES: 8},
     "housekeeping": {jobs.HOUSEKEEPING: 1},
 }

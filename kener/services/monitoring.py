@@ -82,10 +82,12 @@ def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
             if seen is None:
                 unfinished.append(item)
                 continue
-            if slow and not seen.timed_out:
+            timed_out = seen.timed_out
+            if slow and not timed_out:
                 seen = replace(seen, timed_out=(seen.latency_ms or 0) > FAST_BUDGET_S * 1000)
             batch.append((item, seen, _late_ms(item, started)))
-            if time.monotonic() - stored_at > 0.5:
+            # The next answer of a slow lane may be a time-out away: what did answer is not kept waiting for it.
+            if (slow and not timed_out) or time.monotonic() - stored_at > 0.5:
                 recorded += _store(batch)
                 batch, stored_at = [], time.monotonic()
         recorded += _store(batch)

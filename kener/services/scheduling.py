@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 SHARD = 250
 LOST_AFTER_S = 75
 """A claimed slot without a sample after this many seconds was lost (worker killed, Redis flushed): it is handed out again."""
+
+SLOW_EVERY_S = 3
+"""Slow monitors are handed out together every so many seconds: a shard of theirs occupies a thread for a whole time-out."""
 
 FAST_TIMEOUT_S = 30
 SLOW_TIMEOUT_S = 120
@@ -88,7 +91,10 @@ def _keep(session: Session, rows: Sequence[dict[str, Any]], now: int) -> None:
 
 
 def _is_due(now: int) -> Any:
-    return or_(MonitorState.due_at <= now, MonitorState.claimed_at <= now - LOST_AFTER_S)
+    due = MonitorState.due_at <= now
+    if now % SLOW_EVERY_S:
+        due = and_(due, MonitorState.slow.is_(False))
+    return or_(due, MonitorState.claimed_at <= now - LOST_AFTER_S)
 
 
 def _anything_due(session: Session, now: int) -> bool:
