@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import os
+import re
 import socket
 import ssl
 from typing import Any
@@ -15,6 +16,7 @@ from kener.net.exchange import Answer, Cause, Failure, Request, host_and_port
 _HTTP_OR_HTTPS = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _BY_STATUS_CODE = 2
 """CURLFOLLOW_OBEYCODE: a redirect keeps or changes the method as its status code demands."""
+_VERIFY_RESULT = re.compile(r"(?:certificate problem|verify result): (.+?)(?: \(\d+\))?$")
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL)
 
 
@@ -186,8 +188,8 @@ class Transfer:
         return Failure(f"No usable answer from {where}: {_tidy(message)}")
 
     def _not_http(self, where: str) -> Failure:
-        target = self.curl.getinfo(pycurl.REDIRECT_URL)
-        if target and not target.startswith(("http://", "https://")):
+        target = self.curl.getinfo(pycurl.EFFECTIVE_URL)
+        if not target.lower().startswith(("http://", "https://")):
             return Failure(f"The redirect leads to something other than http or https: {target[:40]}")
         return Failure(f"The answer of {where} is not HTTP")
 
@@ -234,7 +236,8 @@ def _certificate_fault(message: str) -> str:
     """libcurl's reasons, in words for people who do not know OpenSSL."""
     if "no alternative certificate subject name" in message or "does not match" in message:
         return "it is for another host name"
-    text = _tidy(message.partition("SSL certificate problem: ")[2] or message)
+    found = _VERIFY_RESULT.search(message)
+    text = _tidy(found[1] if found else message)
     return {
         "certificate has expired": "it has expired",
         "certificate is not yet valid": "it is not valid yet",
