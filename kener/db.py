@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -166,7 +167,15 @@ def upsert(
     """Insert rows; where the primary key exists, replace, add up, or keep the least or greatest of the named columns."""
     if not rows:
         return
-    dialect = session.get_bind().dialect.name
+    statement = _upsert(session.get_bind().dialect.name, table, tuple(replace), tuple(add), tuple(least), tuple(greatest))
+    session.connection().execute(statement, list(rows))
+
+
+@lru_cache(maxsize=64)
+def _upsert(
+    dialect: str, table: Table, replace: tuple[str, ...], add: tuple[str, ...], least: tuple[str, ...], greatest: tuple[str, ...]
+) -> Any:
+    """The statement of `upsert`: built once, since building costs more than running it."""
     insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(dialect, mysql.insert)(table)
     new = insert.inserted if dialect in ("mysql", "mariadb") else insert.excluded
     changes: dict[str, Any] = {name: new[name] for name in replace}
@@ -174,10 +183,8 @@ def upsert(
     changes |= {name: _first(table.c[name], new[name], new[name] < table.c[name]) for name in least}
     changes |= {name: _first(table.c[name], new[name], new[name] > table.c[name]) for name in greatest}
     if dialect in ("mysql", "mariadb"):
-        statement = insert.on_duplicate_key_update(**changes)
-    else:
-        statement = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
-    session.connection().execute(statement, list(rows))
+        return insert.on_duplicate_key_update(**changes)
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
 
 
 def _first(old: Any, new: Any, new_wins: Any) -> Any:

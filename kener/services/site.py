@@ -1,8 +1,9 @@
 """What operators choose about the site as a whole."""
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 from sqlalchemy import select
@@ -38,7 +39,7 @@ def read(session: Session) -> Site:
         )
         if isinstance(value, str)
     }
-    if values.get("zone") not in available_timezones():
+    if not _is_zone(values.get("zone", "")):
         values.pop("zone", None)
     values["url"] = values.get("url") or current_app.config.get("ORIGIN") or ""
     return Site(**values)
@@ -64,12 +65,22 @@ def write(session: Session, site: Site) -> None:
         session.merge(Setting(name=name, value=value))
 
 
+@lru_cache(maxsize=64)
+def _is_zone(name: str) -> bool:
+    """Whether a time zone of this name exists; asked with every batch of samples."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def _mistakes(site: Site) -> dict[str, str]:
     errors = {}
     if not site.name.strip() or len(site.name) > 100:
         errors["name"] = "Enter a name of 1 to 100 characters."
     if site.url and not site.url.startswith(("http://", "https://")):
         errors["url"] = "Start the address with https:// or http://, or leave it empty."
-    if site.zone not in available_timezones():
+    if not _is_zone(site.zone):
         errors["zone"] = "Choose a time zone from the list, for instance Europe/Berlin."
     return errors
