@@ -6,14 +6,16 @@ lane's budget is asked again in the slow lane, and goes there directly from then
 
 import hashlib
 import hmac
+import json
 import logging
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import Text, cast, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live, probes
@@ -106,7 +108,7 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
     query = select(
         Monitor.id,
         Monitor.monitor_type,
-        Monitor.type_data,
+        cast(Monitor.type_data, Text).label("settings"),
         Monitor.interval_seconds,
         Monitor.cron,
         Monitor.created_at,
@@ -131,12 +133,18 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             seen_at=row.at,
         )
         try:
-            due.append(replace(item, spec=parse_spec(row.monitor_type, row.type_data or {})))
-        except (ValidationError, TypeError) as error:
+            due.append(replace(item, spec=_spec(row.monitor_type, row.settings)))
+        except (ValidationError, ValueError, TypeError) as error:
             log.error("monitor %s has settings that cannot be used: %s", row.id, error)
             broken.append((item, cannot_run(f"The settings of this monitor cannot be used: {_first_mistake(error)}")))
     session.rollback()
     return due, broken
+
+
+@lru_cache(maxsize=20_000)
+def _spec(kind: MonitorType, settings: str) -> Spec:
+    """Settings as they stand in the row, validated once and not with every check."""
+    return parse_spec(kind, json.loads(settings))
 
 
 def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
