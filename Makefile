@@ -39,7 +39,7 @@ format: develop
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup
+bench: develop
 	$(BIN)/python -m bench
 
 clean:

@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import click
+
 from kener.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +78,24 @@ def load_web(settings: Settings) -> "Flask":
 
     app = create_app(settings)
     app.logger.info("serving %s", address(settings))
+    announce_set_up(app, settings)
     return app
+
+
+def announce_set_up(app: "Flask", settings: Settings) -> None:
+    """On an empty install, print the way to the set-up page with its one-time token."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from kener.db import reading
+    from kener.services import accounts
+
+    with app.app_context():
+        try:
+            if not accounts.is_set_up(reading()):
+                where = settings.origin or address(settings)
+                click.echo(f"There is no account yet. Set up at {where}/setup?token={accounts.setup_token()}")
+        except SQLAlchemyError as error:
+            app.logger.error("the database does not answer: %s", error)
 
 
 def address(settings: Settings) -> str:
