@@ -1,4 +1,4 @@
-"""python -m workers schedule | checks | deliveries | housekeeping"""
+"""python -m workers schedule | checks | deliveries | housekeeping | background"""
 
 import sys
 
@@ -15,6 +15,7 @@ THREADS = {
     "checks": {jobs.CHECKS: 1, jobs.SLOW_CHECKS: 12},
     "deliveries": {jobs.DELIVERIES: 8},
     "housekeeping": {jobs.HOUSEKEEPING: 1},
+    "background": {jobs.DELIVERIES: 8, jobs.HOUSEKEEPING: 1},
 }
 ROLES = ("schedule", *THREADS)
 

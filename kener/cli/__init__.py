@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def main() -> None:
     """Kener: a status page that opens, updates and closes incidents by itself.
 
-    Settings come from the environment: KENER_DATA_DIR, KENER_SECRET_KEY, DATABASE_URL, REDIS_URL, PORT, HOST, ORIGIN, SMTP_HOST and others (see
-    the README).
+    Settings come from the environment: KENER_DATA_DIR, KENER_SECRET_KEY, DATABASE_URL, REDIS_URL, PORT, HOST, ORIGIN, SMTP_HOST and others
+    (see the README).
     """
 
 
@@ -81,6 +81,7 @@ _role("schedule", "Run a scheduler (any number may run).")
 _role("checks", "Run a check worker (any number may run).")
 _role("deliveries", "Run a delivery worker (any number may run).")
 _role("housekeeping", "Run the housekeeping worker.")
+_role("background", "Run deliveries and housekeeping in one process, as `kener up` does.")
 
 
 @main.command()

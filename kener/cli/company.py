@@ -257,7 +257,7 @@ _UPDATES = {
     "webhooks": "A release closed idle connections too early. It was rolled back; held webhooks are being sent.",
     "checkout": "Order confirmations arrive late while webhooks are held. No order is lost.",
     "search": "An index rebuild takes more disk than planned. It will run at night, with a limit, from now on.",
-    "payment-api": "A storage node behind the ledger stopped answering; traffic is moving to its stand-by. Payments already accepted are safe.",
+    "payment-api": "A storage node behind the ledger stopped answering; traffic moves to its stand-by. Accepted payments are safe.",
 }
 
 

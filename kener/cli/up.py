@@ -108,8 +108,8 @@ def programs(settings: Settings, *, workers: int) -> list[Program]:
     for number in range(1, workers + 1):
         name = "checks" if workers == 1 else f"checks-{number}"
         chosen.append(_role(name, "checks", "runs checks and decides about alerts and incidents"))
-    chosen.append(_role("deliveries", "deliveries", "sends messages"))
-    chosen.append(_role("housekeeping", "housekeeping", "forgets what is older than it is kept"))
+    # One process for both: they mostly wait, and a process more costs 65 MB.
+    chosen.append(_role("background", "background", "sends messages and forgets what is older than it is kept"))
     return chosen
 
 
