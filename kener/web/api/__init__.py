@@ -1,0 +1,60 @@
+"""The API: /api/v4, JSON, bearer keys."""
+
+from flask import Blueprint, Flask, Response
+from sqlalchemy.exc import IntegrityError
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from kener.extensions import csrf
+from kener.services.errors import Conflict, NotFound, Refused
+from kener.web.api import alerts, comments, configurations, deliveries, incidents, monitors, samples, triggers
+from kener.web.api.auth import ACCESS
+from kener.web.api.urls import CONVERTERS
+from kener.web.errors import api_error
+
+PREFIX = "/api/v4"
+RESOURCES = (monitors, samples, incidents, comments, configurations, alerts, triggers, deliveries)
+
+
+def register(app: Flask) -> None:
+    """Bind every resource. Refuses to start while one of their endpoints lets in someone without a key."""
+    app.url_map.converters.update(CONVERTERS)
+    api = Blueprint("api", __name__, url_prefix=PREFIX)
+    for resource in RESOURCES:
+        api.register_blueprint(resource.bp)
+        csrf.exempt(resource.bp)
+    api.register_error_handler(Refused, _refused)
+    api.register_error_handler(BadRequest, lambda error: api_error(400, error.description or "This cannot be read."))
+    api.register_error_handler(
+        UnsupportedMediaType, lambda _: api_error(415, "Send JSON: Content-Type: application/json.")
+    )
+    api.register_error_handler(NotFound, lambda _: api_error(404, "There is no such thing (any more)."))
+    api.register_error_handler(Conflict, lambda _: _conflict())
+    api.register_error_handler(IntegrityError, lambda _: _conflict())
+    api.after_request(_private)
+    app.register_blueprint(api)
+    _check(app)
+
+
+def _check(app: Flask) -> None:
+    open_ones = [
+        name
+        for name, view in app.view_functions.items()
+        if name.startswith("api.") and getattr(view, "access", None) != ACCESS and name != "api.openapi"
+    ]
+    if open_ones:
+        raise RuntimeError(f"These API endpoints do not ask for a key: {', '.join(sorted(open_ones))}")
+
+
+def _refused(refused: Refused) -> Response:
+    named = {field: text for field, text in refused.errors.items() if field}
+    return api_error(422, str(refused), fields=named or None)
+
+
+def _conflict() -> Response:
+    return api_error(409, "It was changed by someone else meanwhile. Read it again and repeat your change.")
+
+
+def _private(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Robots-Tag", "noindex")
+    return response

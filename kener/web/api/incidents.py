@@ -1,0 +1,140 @@
+"""Incidents: what visitors read."""
+
+from typing import Annotated, Any
+
+from flask import Blueprint
+from pydantic import Field, field_validator
+
+from kener.domain.inputs import IncidentInput
+from kener.queries import api as rows
+from kener.services import incidents
+from kener.services.errors import Refused
+from kener.web.api.auth import actor, api_key_required
+from kener.web.api.operations import Answer, Listed, Message, found, operation, part
+from kener.web.api.reading import Body, Changes, Moment, OptionalMoment, Paging, Seconds, named
+from kener.web.api.urls import origin
+
+TAG = "Incidents"
+bp = Blueprint("api_incidents", __name__)
+
+
+class NewIncident(Body, IncidentInput):
+    """An incident. Its state and end follow from its comments; an end given here closes it with a comment."""
+
+    model_config = named(start_at="start_date_time", end_at="end_date_time")
+
+    start_at: Moment
+    end_at: OptionalMoment = None
+
+    fixed = {"is_global": (("YES", True, None), "Every incident stands on the page of the site: leave it out.")}
+    notes = {"is_private": "YES: only signed-in operators see it."}
+    shown = {"is_global": {"enum": ["YES", True, None], "description": "Accepted and without effect."}}
+
+
+class IncidentFilters(Paging):
+    """Which incidents: those that began in the span and affect one of the monitors."""
+
+    start_ts: Seconds | None = None
+    end_ts: Seconds | None = None
+    monitor_tags: Annotated[str | None, Field(max_length=20_000, description="Tags, separated by commas.")] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="How many on a page.")] = 1000
+
+    @field_validator("monitor_tags")
+    @classmethod
+    def _no_nul(cls, value: str | None) -> str | None:
+        if value and "\0" in value:
+            raise ValueError("Text cannot hold a NUL character.")
+        return value
+
+    @property
+    def tags(self) -> set[str]:
+        return {tag.strip() for tag in (self.monitor_tags or "").split(",") if tag.strip()}
+
+
+class IncidentAnswer(Answer):
+    """One incident."""
+
+    incident: rows.Incident
+
+
+class IncidentList(Listed):
+    """Incidents, newest first."""
+
+    incidents: list[rows.Incident]
+
+
+@bp.get("/incidents")
+@api_key_required
+@operation(tag=TAG, query=IncidentFilters, answer=IncidentList)
+def index(query: IncidentFilters) -> Answer:
+    """List incidents."""
+    page = rows.incidents(
+        start=query.start_ts,
+        end=query.end_ts,
+        monitor_tags=query.tags,
+        page=query.page,
+        limit=query.limit,
+        origin=origin(),
+    )
+    return IncidentList(incidents=page.rows, **part(page))
+
+
+@bp.post("/incidents")
+@api_key_required
+@operation(tag=TAG, body=NewIncident, answer=IncidentAnswer, status=201)
+def create(body: NewIncident) -> Answer:
+    """Open an incident.
+
+    It is INVESTIGATING until a comment says otherwise.
+    """
+    return _answer(incidents.create(body, actor=actor()))
+
+
+@bp.get("/incidents/<id:incident_id>")
+@api_key_required
+@operation(tag=TAG, answer=IncidentAnswer)
+def show(incident_id: int) -> Answer:
+    """Read an incident."""
+    return _answer(incident_id)
+
+
+@bp.patch("/incidents/<id:incident_id>")
+@api_key_required
+@operation(tag=TAG, changes=NewIncident, answer=IncidentAnswer)
+def update(incident_id: int, changes: Changes[NewIncident]) -> Answer:
+    """Change an incident.
+
+    A list of monitors replaces the list before. To re-open a resolved incident, add a comment with another state.
+    """
+    current = found(rows.incident(incident_id, origin=""))
+    if current.end_at and changes.given.get("end_date_time", current.end_at) is None:
+        raise Refused({"end_date_time": "To re-open the incident, add a comment with another state than RESOLVED."})
+    incidents.update(incident_id, changes.over(_as_given(current)), actor=actor(), version=current.version)
+    return _answer(incident_id)
+
+
+@bp.delete("/incidents/<id:incident_id>")
+@api_key_required
+@operation(tag=TAG, answer=Message)
+def destroy(incident_id: int) -> Answer:
+    """Delete an incident with its comments.
+
+    An alert that opened it stays, without an incident.
+    """
+    incidents.delete(incident_id, actor=actor())
+    return Message(message=f"The incident {incident_id} was deleted.")
+
+
+def _answer(incident_id: int) -> IncidentAnswer:
+    return IncidentAnswer(incident=found(rows.incident(incident_id, origin=origin())))
+
+
+def _as_given(incident: rows.Incident) -> dict[str, Any]:
+    """An incident as a request would have given it, its times to the microsecond."""
+    return {
+        "title": incident.title,
+        "start_date_time": incident.start_at,
+        "end_date_time": incident.end_at,
+        "is_private": incident.is_private,
+        "monitors": [{"monitor_tag": a.monitor_tag, "impact": a.impact} for a in incident.monitors],
+    }

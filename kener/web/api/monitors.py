@@ -1,0 +1,151 @@
+"""Monitors: what is watched."""
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from flask import Blueprint
+from pydantic import Field
+
+from kener.domain.inputs import Flag, MonitorInput, Name
+from kener.domain.specs import MonitorType
+from kener.queries import api as rows
+from kener.services import monitors
+from kener.services.monitors import Saved
+from kener.web.api.auth import actor, api_key_required
+from kener.web.api.operations import Answer, Listed, Message, found, operation, part
+from kener.web.api.reading import Body, Changes, Paging
+from kener.web.api.urls import origin
+
+TAG = "Monitors"
+bp = Blueprint("api_monitors", __name__)
+
+
+class NewMonitor(Body, MonitorInput):
+    """A monitor. Give `interval_seconds` or `cron`; with neither it is checked every minute."""
+
+    fixed = {
+        "include_degraded_in_downtime": (
+            ("NO", False, None),
+            "This version counts DEGRADED as available: only NO is possible.",
+        ),
+        "confirmation_threshold": (
+            (1, None),
+            "This version shows every check as it was seen: only 1 is possible. Use an alert's failure threshold.",
+        ),
+        "monitor_settings_json": ((None, {}), "This version has no such settings: leave it out."),
+    }
+    notes = {
+        "tag": "Small letters, digits, - and _. It never changes.",
+        "cron": "Five fields, in UTC.",
+        "status": "INACTIVE pauses it; its active alerts end.",
+        "is_hidden": "YES: only signed-in operators see it.",
+    }
+    shown: ClassVar[dict[str, Any]] = {
+        "type_data": {
+            "description": "The settings of its type.",
+            "anyOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in ("ApiSpec", "HeartbeatSpec", "NoneSpec")],
+        },
+        "include_degraded_in_downtime": {"enum": ["NO", False, None], "description": "Accepted and without effect."},
+        "confirmation_threshold": {"enum": [1, None], "description": "Accepted and without effect."},
+    }
+
+    @classmethod
+    def merged(cls, current: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+        """`type_data` is merged too, unless the type changes; a new interval replaces a cron expression and the reverse."""
+        whole = super().merged(current, changes)
+        same_type = changes.get("monitor_type", current["monitor_type"]) == current["monitor_type"]
+        if same_type and isinstance(changes.get("type_data"), dict):
+            whole["type_data"] = current["type_data"] | changes["type_data"]
+        elif not same_type:
+            whole["type_data"] = changes.get("type_data", {})
+        for one, other in (("cron", "interval_seconds"), ("interval_seconds", "cron")):
+            if changes.get(one) is not None and other not in changes:
+                whole[other] = None
+        return whole
+
+
+class MonitorFilters(Paging):
+    """Which monitors."""
+
+    status: Literal["ACTIVE", "INACTIVE"] | None = None
+    category_name: Name | None = None
+    monitor_type: MonitorType | None = None
+    is_hidden: Flag | None = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="How many on a page.")] = 1000
+
+
+class MonitorAnswer(Answer):
+    """One monitor."""
+
+    monitor: rows.Monitor
+
+
+class MonitorList(Listed):
+    """Monitors, in the order of the status page."""
+
+    monitors: list[rows.Monitor]
+
+
+@bp.get("/monitors")
+@api_key_required
+@operation(tag=TAG, query=MonitorFilters, answer=MonitorList)
+def index(query: MonitorFilters) -> Answer:
+    """List monitors."""
+    page = rows.monitors(**query.model_dump())
+    return MonitorList(monitors=page.rows, **part(page))
+
+
+@bp.post("/monitors")
+@api_key_required
+@operation(tag=TAG, body=NewMonitor, answer=MonitorAnswer, status=201)
+def create(body: NewMonitor) -> Answer:
+    """Add a monitor.
+
+    It is checked at once. The answer for a heartbeat holds the address to call; it cannot be read again.
+    """
+    return _saved(monitors.create(body, actor=actor()))
+
+
+@bp.get("/monitors/<tag:monitor_tag>")
+@api_key_required
+@operation(tag=TAG, answer=MonitorAnswer)
+def show(monitor_tag: str) -> Answer:
+    """Read a monitor."""
+    return MonitorAnswer(monitor=found(rows.monitor(monitor_tag)))
+
+
+@bp.patch("/monitors/<tag:monitor_tag>")
+@api_key_required
+@operation(tag=TAG, changes=NewMonitor, answer=MonitorAnswer)
+def update(monitor_tag: str, changes: Changes[NewMonitor]) -> Answer:
+    """Change a monitor.
+
+    What is left out stays. `type_data` is merged field by field, unless the type changes. Pausing or hiding ends active alerts.
+    """
+    current = found(rows.monitor(monitor_tag))
+    given = changes.over(_as_given(current))
+    return _saved(monitors.update(monitor_tag, given, actor=actor(), version=current.version))
+
+
+@bp.delete("/monitors/<tag:monitor_tag>")
+@api_key_required
+@operation(tag=TAG, answer=Message)
+def destroy(monitor_tag: str) -> Answer:
+    """Delete a monitor with its samples.
+
+    Its active alerts end with a reason; incidents keep its name.
+    """
+    monitors.delete(monitor_tag, actor=actor())
+    return Message(message=f"The monitor {monitor_tag} was deleted.")
+
+
+def _as_given(monitor: rows.Monitor) -> dict[str, Any]:
+    """A monitor as a request would have given it."""
+    return {name: getattr(monitor, name) for name in MonitorInput.model_fields}
+
+
+def _saved(saved: Saved) -> MonitorAnswer:
+    monitor = found(rows.monitor(saved.tag))
+    if saved.secret is not None:
+        monitor = replace(monitor, heartbeat_url=f"{origin()}/ext/heartbeat/{saved.tag}/{saved.secret}")
+    return MonitorAnswer(monitor=monitor)

@@ -1,0 +1,145 @@
+"""Monitor data: the samples of a monitor, read and written."""
+
+from typing import Annotated, Literal, Self
+
+from flask import Blueprint
+from pydantic import Field, model_validator
+
+from kener.domain.inputs import Input
+from kener.domain.status import Status
+from kener.queries import api as rows
+from kener.services import monitoring
+from kener.services.errors import Refused
+from kener.web.api.auth import actor, api_key_required
+from kener.web.api.operations import Answer, found, operation
+from kener.web.api.reading import MAX_ID, Body, Changes, Seconds
+
+TAG = "Monitor data"
+MAX_SPAN_S = monitoring.MAX_EDIT_MINUTES * 60
+bp = Blueprint("api_samples", __name__)
+
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_ID)]
+Settable = Literal[Status.UP, Status.DOWN, Status.DEGRADED]
+
+
+class Span(Input):
+    """Which samples: from `start_ts` on, before `end_ts`; at most 31 days."""
+
+    start_ts: Seconds
+    end_ts: Seconds
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.end_ts <= self.start_ts:
+            raise ValueError("end_ts: The end must lie after the start.")
+        if self.end_ts - self.start_ts > MAX_SPAN_S:
+            raise ValueError("end_ts: At most 31 days can be read at once. Ask for them one after the other.")
+        return self
+
+
+class SampleRange(Body):
+    """What to write into every minute from the one of `start_ts` to the one of `end_ts`, both included; at most 31 days."""
+
+    start_ts: Seconds
+    end_ts: Seconds
+    status: Settable
+    latency: Annotated[Milliseconds | None, Field(description="Milliseconds; null: nothing was measured.")] = None
+    deviation: Annotated[
+        Milliseconds, Field(description="Each latency differs from the given one by up to this much, at random.")
+    ] = 0
+
+
+class SampleValues(Body):
+    """What to write into one minute. What is left out stays as it is; a minute without a sample needs a status."""
+
+    status: Settable
+    latency: Annotated[Milliseconds | None, Field(description="Milliseconds; null: nothing was measured.")] = None
+
+
+class SampleList(Answer):
+    """Samples, oldest first."""
+
+    data: list[rows.Sample]
+
+
+class SampleAnswer(Answer):
+    """One sample."""
+
+    data: rows.Sample
+
+
+class Written(Answer):
+    """How many minutes were written."""
+
+    message: str
+    updated_count: int
+
+
+@bp.get("/monitors/<tag:monitor_tag>/data")
+@api_key_required
+@operation(tag=TAG, query=Span, answer=SampleList)
+def index(monitor_tag: str, query: Span) -> Answer:
+    """List the samples of a span."""
+    return SampleList(data=found(rows.samples(monitor_tag, start=query.start_ts, end=query.end_ts)))
+
+
+@bp.patch("/monitors/<tag:monitor_tag>/data")
+@api_key_required
+@operation(tag=TAG, body=SampleRange, answer=Written)
+def update_range(monitor_tag: str, body: SampleRange) -> Answer:
+    """Write a span of samples.
+
+    Samples newer than the newest one are evaluated at once, like those of a check: alerts and incidents follow. Older ones correct
+    history, and change no alert.
+    """
+    count = monitoring.set_samples(
+        monitor_tag,
+        start=body.start_ts,
+        end=body.end_ts,
+        status=Status(body.status),
+        latency_ms=body.latency,
+        deviation_ms=body.deviation,
+        actor=actor(),
+    )
+    return Written(message=f"{count} {'minute was' if count == 1 else 'minutes were'} written.", updated_count=count)
+
+
+@bp.get("/monitors/<tag:monitor_tag>/data/<moment:timestamp>")
+@api_key_required
+@operation(tag=TAG, answer=SampleAnswer)
+def show(monitor_tag: str, timestamp: int) -> Answer:
+    """Read the newest sample of a minute."""
+    return SampleAnswer(data=found(_newest(monitor_tag, timestamp)))
+
+
+@bp.patch("/monitors/<tag:monitor_tag>/data/<moment:timestamp>")
+@api_key_required
+@operation(tag=TAG, changes=SampleValues, answer=SampleAnswer)
+def update(monitor_tag: str, timestamp: int, changes: Changes[SampleValues]) -> Answer:
+    """Write one minute.
+
+    It is evaluated at once when it is newer than the newest sample.
+    """
+    before = _newest(monitor_tag, timestamp)
+    wanted = changes.over({"status": before.status, "latency": before.latency} if before else {})
+    try:
+        monitoring.set_samples(
+            monitor_tag,
+            start=timestamp,
+            end=timestamp,
+            status=Status(wanted.status),
+            latency_ms=wanted.latency,
+            actor=actor(),
+        )
+    except Refused as refused:
+        raise Refused(
+            {"timestamp" if name == "end_ts" else name: why for name, why in refused.errors.items()}
+        ) from None
+    return SampleAnswer(data=found(_newest(monitor_tag, timestamp)))
+
+
+def _newest(monitor_tag: str, timestamp: int) -> rows.Sample | None:
+    """The newest sample of a minute. Raises NotFound for an unknown monitor."""
+    minute = timestamp - timestamp % 60
+    samples = found(rows.samples(monitor_tag, start=minute, end=minute + 60))
+    return samples[-1] if samples else None
