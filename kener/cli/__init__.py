@@ -70,11 +70,9 @@ def _role(name: str, help_text: str) -> None:
     @main.command(name, help=help_text)
     @data_option
     def command(data_dir: Path | None) -> None:
-        from kener.cli.processes import die_with_parent, exec_workers
+        from kener.cli.processes import exec_workers
 
-        die_with_parent()
-        settings = load_settings(data_dir=data_dir)
-        exec_workers(name, settings)
+        exec_workers(name, load_settings(data_dir=data_dir))
 
 
 _role("schedule", "Run a scheduler (any number may run).")
@@ -90,9 +88,8 @@ _role("background", "Run deliveries and housekeeping in one process, as `kener u
 @data_option
 def web(port: int | None, host: str | None, data_dir: Path | None) -> None:
     """Run a web server."""
-    from kener.cli.processes import die_with_parent, serve_web
+    from kener.cli.processes import serve_web
 
-    die_with_parent()
     serve_web(load_settings(port=port, host=host, data_dir=data_dir))
 
 
