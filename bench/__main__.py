@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bench import checks, fill, pages
@@ -74,7 +75,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _cpu() -> str:
-    with open("/proc/cpuinfo") as file:
+    with Path("/proc/cpuinfo").open() as file:
         return next(
             (line.partition(":")[2].strip() for line in file if line.startswith("model name")), platform.machine()
         )
