@@ -196,7 +196,9 @@ def test_a_redirect_to_another_protocol_is_not_followed(http: HttpDouble) -> Non
     assert reading.error == "The redirect leads to something other than http or https: file:///etc/passwd"
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[::ffff:169.254.169.254]", "0.0.0.0", "[fd00:ec2::254]", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "0.0.0.0", "[fd00:ec2::254]", "224.0.0.1"]
+)
 def test_a_refused_address_is_no_data_with_its_reason(host: str) -> None:
     reading = look(f"http://{host}/")
     assert reading.status is Status.NO_DATA
@@ -338,14 +340,19 @@ def test_what_the_caller_does_between_two_answers_does_not_count_as_latency(http
 
 def test_an_abandoned_iteration_leaves_nothing_behind(http: HttpDouble) -> None:
     http.on("/hang", hang)
-    targets = [Target(1, ApiSpec(url=http.url("/ok"))), *(Target(n, ApiSpec(url=http.url("/hang"))) for n in range(2, 20))]
+    targets = [
+        Target(1, ApiSpec(url=http.url("/ok"))),
+        *(Target(n, ApiSpec(url=http.url("/hang"))) for n in range(2, 20)),
+    ]
     looking = api.probe(targets)
     next(looking)
     looking.close()
     assert look(http.url("/ok")).status is Status.UP
 
 
-def test_names_whose_servers_never_answer_hold_up_nobody_else(http: HttpDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_whose_servers_never_answer_hold_up_nobody_else(
+    http: HttpDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system's resolver is what we cannot have here: a lookup that hangs is a sleeping one."""
     ask = socket.getaddrinfo
 
