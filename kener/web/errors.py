@@ -58,15 +58,13 @@ def answer(status: int, hint: str | None = None, *, fields: dict[str, str] | Non
     return response
 
 
-_CODES = {
+CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     409: "CONFLICT",
-}
-_MORE_CODES = {
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "INVALID",
@@ -77,7 +75,7 @@ _MORE_CODES = {
 
 def api_error(status: int, message: str, *, fields: dict[str, str] | None = None) -> Response:
     """`{"error": {"code", "message", "fields"?}}`."""
-    code = (_CODES | _MORE_CODES).get(status, "INTERNAL_ERROR")
+    code = CODES.get(status, "INTERNAL_ERROR")
     error: dict[str, object] = {"code": code, "message": message}
     if fields:
         error["fields"] = fields

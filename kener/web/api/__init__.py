@@ -1,17 +1,23 @@
 """The API: /api/v4, JSON, bearer keys."""
 
-from flask import Blueprint, Flask, Response
+import json
+
+from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from kener.extensions import csrf
 from kener.services.errors import Conflict, NotFound, Refused
+from kener.web.access import public
 from kener.web.api import alerts, comments, configurations, deliveries, incidents, monitors, samples, triggers
 from kener.web.api.auth import ACCESS
+from kener.web.api.openapi import document
+from kener.web.api.operations import Operation
 from kener.web.api.urls import CONVERTERS
 from kener.web.errors import api_error
 
 PREFIX = "/api/v4"
+ABOUT_TAG = "Document"
 RESOURCES = (monitors, samples, incidents, comments, configurations, alerts, triggers, deliveries)
 
 
@@ -30,9 +36,27 @@ def register(app: Flask) -> None:
     api.register_error_handler(NotFound, lambda _: api_error(404, "There is no such thing (any more)."))
     api.register_error_handler(Conflict, lambda _: _conflict())
     api.register_error_handler(IntegrityError, lambda _: _conflict())
+    api.add_url_rule("/openapi.json", view_func=openapi)
     api.after_request(_private)
     app.register_blueprint(api)
     _check(app)
+
+
+@public
+def openapi() -> Response:
+    """Read this document."""
+    made = current_app.extensions.get("kener-openapi")
+    if made is None:
+        tags = {resource.TAG: (resource.__doc__ or "").partition(": ")[2].strip() for resource in RESOURCES}
+        made = json.dumps(document(current_app, prefix=PREFIX, tags=tags | {ABOUT_TAG: "This document."}))
+        current_app.extensions["kener-openapi"] = made
+    response = Response(made, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+openapi.operation = Operation(ABOUT_TAG, answer=None)  # type: ignore[attr-defined]
 
 
 def _check(app: Flask) -> None:

@@ -34,8 +34,8 @@ class NewIncident(Body, IncidentInput):
 class IncidentFilters(Paging):
     """Which incidents: those that began in the span and affect one of the monitors."""
 
-    start_ts: Seconds | None = None
-    end_ts: Seconds | None = None
+    start_ts: Annotated[Seconds | None, Field(description="Begun at this second or later.")] = None
+    end_ts: Annotated[Seconds | None, Field(description="Begun before this second.")] = None
     monitor_tags: Annotated[str | None, Field(max_length=20_000, description="Tags, separated by commas.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="How many on a page.")] = 1000
 

@@ -39,7 +39,7 @@ class Operation:
     """What one endpoint takes and gives. `changes` is a body of which any part may be given."""
 
     tag: str
-    answer: type[Answer]
+    answer: type[Answer] | None
     status: int = 200
     query: type[Input] | None = None
     body: type[Body] | None = None

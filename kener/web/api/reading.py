@@ -54,7 +54,7 @@ class Body(Input):
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
         """The checked input. Raises Refused."""
-        checked, errors = check(cls, cls.arranged(cls._without_fixed(data)))
+        checked, errors = check(cls, cls.arranged(cls._known(data)))
         if checked is None:
             raise cls.renamed(Refused(errors))
         return checked  # type: ignore[no-any-return]
@@ -82,8 +82,11 @@ class Body(Input):
         return Refused({cls.public_name(field): text for field, text in refused.errors.items()})
 
     @classmethod
-    def _without_fixed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _known(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        inside = {cls.public_name(field): field for field in cls.model_fields}
         errors = {
+            field: "There is no such field." for name, field in inside.items() if name != field and field in data
+        } | {
             name: reason
             for name, (accepted, reason) in cls.fixed.items()
             if name in data and data[name] not in accepted
