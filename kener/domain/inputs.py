@@ -73,9 +73,9 @@ class MonitorInput(Input):
     tag: Tag
     name: Name
     description: OptionalProse = None
-    image: Annotated[str, Field(max_length=1024)] | None = None
+    image: Annotated[str, Field(max_length=1024), AfterValidator(_no_control)] | None = None
     external_url: OptionalUrl = None
-    category_name: Annotated[str, Field(min_length=1, max_length=255)] = "Home"
+    category_name: Name = "Home"
     monitor_type: MonitorType = MonitorType.API
     type_data: dict[str, Any] = {}
     interval_seconds: Annotated[int, Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)] | None = None
@@ -139,7 +139,7 @@ class AlertConfigurationInput(Input):
     create_incident: Flag = False
     is_active: Flag = True
     alert_description: OptionalProse = None
-    trigger_ids: Annotated[list[int], Field(max_length=100)] = []
+    trigger_ids: Annotated[list[Annotated[int, Field(ge=1, le=2**31 - 1)]], Field(max_length=100)] = []
 
     @field_validator("monitor_tags", "trigger_ids")
     @classmethod
@@ -272,7 +272,8 @@ def _sentence(item: Any) -> str:
         case "too_long":
             return f"At most {context['max_length']} entries."
         case "enum" | "literal_error":
-            return f"Choose one of {context.get('expected', '')}.".replace("'", "")
+            words = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", context.get("expected", ""))
+            return f"Choose one of {words}.".replace("'", "")
     return _WORDS.get(kind, f"{item['msg']}.")
 
 
