@@ -1,22 +1,29 @@
 """The database: one typed base, portable column types, and one way to write."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Enum, MetaData, Table, case, event, func, text
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from kener.settings import Settings
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -132,6 +139,20 @@ def transaction() -> Iterator[Session]:
         session.info["writing"] = False
 
 
+def again(act: Callable[[], T], *, tries: int = 4) -> T:
+    """Run a whole transaction; when the database breaks it off (deadlock, lock time-out, lost connection), run it again.
+
+    Only for acts that may run twice: nothing of a transaction that was broken off remains.
+    """
+    for attempt in range(1, tries):
+        try:
+            return act()
+        except OperationalError as error:
+            log.warning("transaction broken off (%s), trying again", error.orig)
+            time.sleep(0.05 * attempt * random.uniform(1, 2))  # noqa: S311 - two that collided should not meet again
+    return act()
+
+
 def reading() -> Session:
     """The session, at the newest rows: for reads outside a request's own."""
     session = db.session()
@@ -167,13 +188,20 @@ def upsert(
     """Insert rows; where the primary key exists, replace, add up, or keep the least or greatest of the named columns."""
     if not rows:
         return
-    statement = _upsert(session.get_bind().dialect.name, table, tuple(replace), tuple(add), tuple(least), tuple(greatest))
+    statement = _upsert(
+        session.get_bind().dialect.name, table, tuple(replace), tuple(add), tuple(least), tuple(greatest)
+    )
     session.connection().execute(statement, list(rows))
 
 
 @lru_cache(maxsize=64)
 def _upsert(
-    dialect: str, table: Table, replace: tuple[str, ...], add: tuple[str, ...], least: tuple[str, ...], greatest: tuple[str, ...]
+    dialect: str,
+    table: Table,
+    replace: tuple[str, ...],
+    add: tuple[str, ...],
+    least: tuple[str, ...],
+    greatest: tuple[str, ...],
 ) -> Any:
     """The statement of `upsert`: built once, since building costs more than running it."""
     insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(dialect, mysql.insert)(table)

@@ -46,9 +46,10 @@ def trigger(
 
 def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None = None) -> list[int]:
     """Resolve an alert, close its incident if that is still open, and write the deliveries (R1, R3). Returns delivery ids."""
+    # The incident is locked before the alert is touched, in the order in which operators' acts lock them.
+    incident = session.get(Incident, alert.incident_id, with_for_update=True) if alert.incident_id else None
     alert.alert_status, alert.active_key = AlertStatus.RESOLVED, None
     alert.resolved_at, alert.closing_reason = max(at, alert.triggered_at), reason
-    incident = session.get(Incident, alert.incident_id) if alert.incident_id else None
     if incident is not None and incident.state is not IncidentState.RESOLVED:
         _close_incident(session, alert, incident)
     session.flush()
@@ -58,7 +59,7 @@ def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None 
 
 def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
     """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3)."""
-    incident = session.get_one(Incident, alert.incident_id)
+    incident = session.get_one(Incident, alert.incident_id, with_for_update=True)
     state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
     newest = max((update.at for update in incident.updates), default=at)
     incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))

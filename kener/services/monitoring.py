@@ -19,7 +19,7 @@ from sqlalchemy import Text, cast, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live, probes
-from kener.db import reading, transaction
+from kener.db import again, reading, transaction
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
@@ -187,6 +187,12 @@ def _store(seen: Sequence[tuple[_Due, Reading, int]], *, drop: Sequence[_Due] = 
     """Record a batch and give the slots back, in one transaction; then what follows the commit."""
     if not seen and not drop:
         return 0
+    effects = again(lambda: _record(seen, drop))
+    _follow(effects)
+    return effects.recorded
+
+
+def _record(seen: Sequence[tuple[_Due, Reading, int]], drop: Sequence[_Due]) -> Effects:
     items = {item.id: item for item, _, _ in seen} | {item.id: item for item in drop}
     with transaction() as session:
         states = recording.lock(session, items)
@@ -209,8 +215,7 @@ def _store(seen: Sequence[tuple[_Due, Reading, int]], *, drop: Sequence[_Due] = 
         session.execute(
             update(MonitorState).where(MonitorState.monitor_id.in_(sorted(mine))).values(slot=None, claimed_at=None)
         )
-    _follow(effects)
-    return effects.recorded
+    return effects
 
 
 def _follow(effects: Effects) -> None:

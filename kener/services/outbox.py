@@ -8,13 +8,14 @@ import logging
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from flask import current_app, render_template
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs, notifiers
-from kener.db import reading, transaction
+from kener.db import again, reading, transaction
 from kener.domain import messages
 from kener.domain.messages import Message
 from kener.domain.trigger_specs import TriggerType
@@ -64,17 +65,26 @@ def recipients(session: Session, alert: Alert) -> list[Trigger]:
 
 def deliver(delivery_id: int) -> None:
     """Claim one delivery, make one attempt, record what came of it. Safe to run twice and at once."""
-    claimed = _claim(delivery_id)
+    claimed = again(lambda: _claim(delivery_id))
     if claimed is None:
         return
-    trigger_type, settings, message, uid = claimed
     try:
-        answer = notifiers.NOTIFIERS[trigger_type](settings, message, delivery_id=uid, context=context())
+        answer = _send(*claimed)
     except notifiers.Undeliverable as failure:
-        _record_failure(delivery_id, failure)
+        again(partial(_record_failure, delivery_id, failure))
+    except Exception:
+        # A mistake of ours must not leave the row in SENDING, to be tried for ever without a word.
+        log.exception("delivery %s broke off", delivery_id)
+        broken = notifiers.Undeliverable("Sending broke off on our side; the log has the reason.", permanent=False)
+        again(partial(_record_failure, delivery_id, broken))
     else:
-        _record_success(delivery_id, answer)
+        again(partial(_record_success, delivery_id, answer))
     jobs.enqueue_deliveries(due(delivery_id))
+
+
+def _send(kind: TriggerType, settings: object, message: Message, uid: str) -> str:
+    full = with_html(message) if kind is TriggerType.EMAIL else message
+    return notifiers.NOTIFIERS[kind](settings, full, delivery_id=uid, context=context())
 
 
 def context() -> notifiers.Context:
@@ -103,11 +113,18 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
             return None
         if before is not None or _busy(session, delivery, now):
             return None
+        try:
+            settings = vault.open_trigger(trigger)
+        except (Refused, ValueError) as error:
+            delivery.state, delivery.answer = (
+                DeliveryState.FAILED,
+                f"The trigger's settings cannot be used: {error}"[:500],
+            )
+            return None
         delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
         delivery.lease_until = now + LEASE
-        settings = vault.open_trigger(trigger)
         message, kind, uid = messages.from_json(delivery.message), TriggerType(trigger.trigger_type), delivery.uid
-    return kind, settings, with_html(message) if kind is TriggerType.EMAIL else message, uid
+    return kind, settings, message, uid
 
 
 def _may_start(delivery: Delivery, now: datetime) -> bool:
