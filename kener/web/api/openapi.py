@@ -151,10 +151,10 @@ def _parameters(schema: Schema) -> Iterator[Schema]:
         if "anyOf" in given:
             choice = next(option for option in given["anyOf"] if option.get("type") != "null")
             shown = {key: value for key, value in (choice | shown).items() if key not in ("description", "default")}
+            given = choice | given
         if shown.get("type") == "boolean":
             shown = {"enum": ["YES", "NO"]}
         made = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shown}
-            given = choice | given
         text = given.get("description") or f"Only those with this {name.replace('_', ' ')}."
         yield made | {"description": text}
 
