@@ -16,7 +16,7 @@ from kener.web.errors import api_error
 P = ParamSpec("P")
 
 ACCESS = "api key"
-CALLS = "600 per minute"
+CALLS = "3000 per minute"
 REFUSALS = "60 per minute"
 
 
