@@ -64,7 +64,8 @@ def test_any_pile_of_tags_is_either_refused_with_a_place_or_rendered(parts: list
 
 
 def test_sections_choose_between_triggered_and_resolved() -> None:
-    template = "{{#is_triggered}}Down: {{name}}{{/is_triggered}}{{#is_resolved}}Up: {{name}}{{/is_resolved}}{{^is_resolved}}!{{/is_resolved}}"
+    template = "{{#is_triggered}}Down: {{name}}{{/is_triggered}}{{#is_resolved}}Up: {{name}}{{/is_resolved}}"
+    template += "{{^is_resolved}}!{{/is_resolved}}"
     assert (
         render(template, {"is_triggered": True, "is_resolved": False, "name": "API"}, place=Place.PLAIN) == "Down: API!"
     )
@@ -83,7 +84,8 @@ def test_a_missing_variable_leaves_nothing_behind() -> None:
 
 
 def test_outside_quotes_json_keeps_its_types() -> None:
-    template = '{"id": {{id}}, "on": {{on}}, "limit": {{limit}}, "word": {{word}}, "none": {{none}}, "gone": {{gone}}, "in": "{{id}} {{none}}"}'
+    template = '{"id": {{id}}, "on": {{on}}, "limit": {{limit}}, "word": {{word}}, "none": {{none}}, "gone": {{gone}}'
+    template += ', "in": "{{id}} {{none}}"}'
     variables = {"id": 7, "on": True, "limit": "99.9", "word": 'DO"WN', "none": None}
     assert json.loads(render(template, variables, place=Place.JSON)) == {
         "id": 7,
@@ -127,7 +129,7 @@ def test_braces_of_json_and_of_variables_may_touch() -> None:
 )
 def test_the_first_mistake_is_named_with_its_place(template: str, mistake: str) -> None:
     assert check(template) == mistake
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         render(template, {}, place=Place.PLAIN)
 
 

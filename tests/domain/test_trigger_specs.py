@@ -94,7 +94,8 @@ def test_a_template_for_another_content_type_need_not_be_json() -> None:
 def test_a_template_as_the_original_ships_it_still_works() -> None:
     body = """{
       "alert_id": {{alert_id}}, "alert_name": "{{alert_name}}", "is_triggered": {{is_triggered}},
-      "alert_incident_id": {{#alert_incident_id}}{{alert_incident_id}}{{/alert_incident_id}}{{^alert_incident_id}}null{{/alert_incident_id}},
+      {{#alert_incident_id}}"alert_incident_id": {{alert_incident_id}},{{/alert_incident_id}}
+      {{^alert_incident_id}}"alert_incident_id": null,{{/alert_incident_id}}
       "text": "{{#is_triggered}}down{{/is_triggered}}{{#is_resolved}}up{{/is_resolved}} {{{alert_message}}}"
     }"""
     assert webhook(body=body).body == body

@@ -1,0 +1,195 @@
+"""E-mail by SMTP: one message to the whole list of a trigger.
+
+The recipients are one team and stand together in `To`, so that an answer reaches everyone. The `Message-ID` comes from the delivery id: a
+message that is sent twice, because we could not see that it had arrived, is recognised as one by mailboxes. Both messages of an alert
+refer to the same invented ancestor, so that they stand in one thread.
+"""
+
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from kener import __version__, clock
+from kener.domain.messages import Message, one_line
+from kener.domain.trigger_specs import EmailSettings
+from kener.notifiers import Context, Undeliverable
+from kener.settings import SmtpSettings
+
+STEP_TIMEOUT_S = 10.0
+DEADLINE_S = 45.0
+"""For the whole attempt; below the lease of a delivery, so that no second worker starts while the first one still tries."""
+
+_SEVEN_BIT = SMTP.clone(cte_type="7bit")
+_OUTSIDE_AN_ID = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def send(settings: EmailSettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """One attempt. Returns the server's answer, or raises Undeliverable."""
+    if context.smtp is None:
+        raise Undeliverable("E-mail is not set up: set SMTP_HOST and SMTP_FROM_EMAIL.", permanent=True)
+    mail = compose(settings, message, delivery_id=delivery_id, sender=settings.sender or context.smtp.sender)
+    recipients = [_wire(parseaddr(address)[1]) for address in settings.to]
+    place = f"{context.smtp.host}:{context.smtp.port}"
+    try:
+        with _session(context.smtp) as server:
+            return _transmit(server, mail, sender=_wire(mail["From"].addresses[0].addr_spec), recipients=recipients)
+    except smtplib.SMTPException as error:
+        raise _refused(error, place) from None
+    except ssl.SSLCertVerificationError as error:
+        reason = f"The certificate of {place} is not trusted: {error.verify_message}."
+        raise Undeliverable(reason, permanent=False) from None
+    except TimeoutError:
+        raise Undeliverable(f"The mail server {place} did not answer in time.", permanent=False) from None
+    except OSError as error:
+        reason = f"The mail server {place} cannot be reached: {error.strerror or error}."
+        raise Undeliverable(reason, permanent=False) from None
+
+
+def compose(settings: EmailSettings, message: Message, *, delivery_id: str, sender: str) -> EmailMessage:
+    """The message as it travels. A line break in a value cannot start another header: the header classes refuse it."""
+    mail = EmailMessage(policy=_SEVEN_BIT)
+    sender_address = _address(sender)
+    mail["From"] = sender_address
+    mail["To"] = [_address(address) for address in settings.to]
+    mail["Subject"] = one_line(message.subject)
+    mail["Date"] = format_datetime(clock.now())
+    mail["Message-ID"] = _message_id(delivery_id, sender_address)
+    if alert_id := message.variables.get("alert_id"):
+        mail["References"] = _message_id(f"alert-{alert_id}", sender_address)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Mailer"] = f"Kener/{__version__}"
+    mail["X-Kener-Delivery"] = one_line(delivery_id)
+    mail.set_content(message.text)
+    if message.html:
+        mail.add_alternative(message.html, subtype="html")
+    return mail
+
+
+@contextlib.contextmanager
+def _session(smtp: SmtpSettings) -> Iterator[smtplib.SMTP]:
+    """A connection, encrypted and signed in as the settings say. Cut at the deadline, whatever the server does to stay slow."""
+    ends_at = time.monotonic() + DEADLINE_S
+    server = _connect(smtp)
+    cut = threading.Timer(max(0.0, ends_at - time.monotonic()), _cut, [server])
+    cut.daemon = True
+    cut.start()
+    try:
+        if smtp.security == "starttls":
+            server.starttls(context=_trust(smtp))
+        if smtp.username:
+            server.login(smtp.username, smtp.password or "")
+        yield server
+    finally:
+        cut.cancel()
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.quit()
+        server.close()
+
+
+def _connect(smtp: SmtpSettings) -> smtplib.SMTP:
+    # Without a name of our own, smtplib asks the name servers for one, and waits for them.
+    own_name = socket.gethostname() or "localhost"
+    if smtp.security == "tls":
+        return smtplib.SMTP_SSL(
+            smtp.host, smtp.port, local_hostname=own_name, timeout=STEP_TIMEOUT_S, context=_trust(smtp)
+        )
+    return smtplib.SMTP(smtp.host, smtp.port, local_hostname=own_name, timeout=STEP_TIMEOUT_S)
+
+
+def _cut(server: smtplib.SMTP) -> None:
+    if server.sock is not None:
+        with contextlib.suppress(OSError):
+            server.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _trust(smtp: SmtpSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not smtp.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _transmit(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipients: list[str]) -> str:
+    """One transaction. It succeeds when one recipient was taken: a second attempt would bother those who have it already."""
+    server.ehlo_or_helo_if_needed()
+    code, answer = server.mail(sender)
+    if code != 250:
+        raise smtplib.SMTPSenderRefused(code, answer, sender)
+    refused: dict[str, tuple[int, bytes]] = {}
+    for recipient in recipients:
+        code, answer = server.rcpt(recipient)
+        if code not in (250, 251):
+            refused[recipient] = (code, answer)
+    if len(refused) == len(recipients):
+        raise smtplib.SMTPRecipientsRefused(refused)
+    code, answer = server.data(mail.as_bytes())
+    if code != 250:
+        raise smtplib.SMTPDataError(code, answer)
+    words = _words(code, answer)
+    return f"{words}; refused: {_each(refused)}" if refused else words
+
+
+def _refused(error: smtplib.SMTPException, place: str) -> Undeliverable:
+    """What a server says with 5xx is for good, what it says with 4xx is for now."""
+    match error:
+        case smtplib.SMTPRecipientsRefused(recipients=recipients):
+            permanent = all(code >= 500 for code, _ in recipients.values())
+            return Undeliverable(f"Every recipient was refused: {_each(recipients)}", permanent=permanent)
+        case smtplib.SMTPAuthenticationError():
+            reason = f"{place} refused the user name or password: {_words(error.smtp_code, error.smtp_error)}"
+            return Undeliverable(reason, permanent=error.smtp_code >= 500)
+        case smtplib.SMTPSenderRefused():
+            reason = f"The sender {error.sender} was refused: {_words(error.smtp_code, error.smtp_error)}"
+            return Undeliverable(reason, permanent=error.smtp_code >= 500)
+        case smtplib.SMTPResponseException():
+            return Undeliverable(_words(error.smtp_code, error.smtp_error), permanent=error.smtp_code >= 500)
+        case smtplib.SMTPNotSupportedError():
+            return Undeliverable(f"{place} cannot do what the settings ask for: {error}", permanent=True)
+        case smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
+            return Undeliverable(f"The mail server {place} did not answer in time.", permanent=False)
+        case smtplib.SMTPServerDisconnected():
+            return Undeliverable(f"The mail server {place} closed the connection.", permanent=False)
+    return Undeliverable(f"The mail server {place} answered in an unexpected way: {error}", permanent=False)
+
+
+def _each(refused: dict[str, tuple[int, bytes]]) -> str:
+    return ", ".join(f"{recipient} ({_words(code, answer)})" for recipient, (code, answer) in refused.items())
+
+
+def _words(code: int, answer: bytes | str) -> str:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return f"{code} {one_line(text)[:200]}".strip()
+
+
+def _address(written: str) -> Address:
+    name, address = parseaddr(written)
+    local, _, host = address.rpartition("@")
+    return Address(display_name=one_line(name), username=local, domain=_ascii(host))
+
+
+def _wire(address: str) -> str:
+    local, _, host = address.rpartition("@")
+    return f"{local}@{_ascii(host)}"
+
+
+def _ascii(host: str) -> str:
+    """A domain in another script, as servers know it."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
+
+
+def _message_id(stem: str, sender: Address) -> str:
+    return f"<{_OUTSIDE_AN_ID.sub('-', stem)}@{sender.domain or 'localhost'}>"
