@@ -28,7 +28,10 @@ def main() -> None:
     program = binary()
     if program is None:
         sys.exit("No redis-server or valkey-server found.")
-    prepare(data_dir)
+    try:
+        prepare(data_dir)
+    except (Unusable, OSError) as error:
+        sys.exit(f"The embedded Redis cannot start: {error}")
     os.execv(program, command(program, data_dir))  # noqa: S606 - no shell wanted
 
 

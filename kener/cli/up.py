@@ -40,8 +40,11 @@ class Program:
 
 def run_up(settings: Settings, *, workers: int, extra: Mapping[str, Sequence[str]] | None = None) -> None:
     """Start everything, and `extra` commands by name, until SIGTERM or SIGINT. Raises ClickException, or does not return."""
-    embedded_redis.private_folder(run_folder(settings))
-    lock(run_folder(settings) / "up.lock", settings.data_dir)
+    try:
+        embedded_redis.private_folder(run_folder(settings))
+        lock(run_folder(settings) / "up.lock", settings.data_dir)
+    except (embedded_redis.Unusable, OSError) as error:
+        raise ClickException(f"The data folder {settings.data_dir} cannot be used: {error}") from error
     require_free_port(settings)
     require_redis(settings)
     more = [Program(name, tuple(command), "runs beside") for name, command in (extra or {}).items()]
