@@ -17,6 +17,8 @@ MAX_ID = 2**31 - 1
 MAX_SECONDS = 253_402_300_799
 """The last second of the year 9999."""
 
+SECONDS = "Seconds since 1970, UTC."
+
 
 def _moment(value: Any) -> Any:
     """Seconds since 1970, as a number or as digits."""
@@ -29,14 +31,18 @@ def _moment(value: Any) -> Any:
     return clock.at(value)
 
 
-_SECONDS = {"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "description": "Seconds since 1970, UTC."}
+_SECONDS = {"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "description": SECONDS}
 
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(_SECONDS)]
 OptionalMoment = Annotated[
     datetime | None, BeforeValidator(_moment), WithJsonSchema(_SECONDS | {"type": ["integer", "null"]})
 ]
-Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="Seconds since 1970, UTC.")]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description=SECONDS)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class Misread(Refused):
+    """What was given cannot be read; its errors stand under the caller's own names."""
 
 
 class Body(Input):
@@ -53,7 +59,7 @@ class Body(Input):
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
-        """The checked input. Raises Refused."""
+        """The checked input. Raises Misread."""
         checked, errors = check(cls, cls.arranged(cls._known(data)))
         if checked is None:
             raise cls.renamed(Refused(errors))
@@ -77,9 +83,11 @@ class Body(Input):
         return f"{info.alias if info and info.alias else head}{dot}{rest}"
 
     @classmethod
-    def renamed(cls, refused: Refused) -> Refused:
-        """The same refusal under the API's names."""
-        return Refused({cls.public_name(field): text for field, text in refused.errors.items()})
+    def renamed(cls, refused: Refused) -> Misread:
+        """The same refusal under the caller's names."""
+        if isinstance(refused, Misread):
+            return refused
+        return Misread({cls.public_name(field): text for field, text in refused.errors.items()})
 
     @classmethod
     def _known(cls, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +100,7 @@ class Body(Input):
             if name in data and data[name] not in accepted
         }
         if errors:
-            raise Refused(errors)
+            raise Misread(errors)
         return {name: value for name, value in data.items() if name not in cls.fixed}
 
 
@@ -148,7 +156,7 @@ def read_object() -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BadRequest("Send a JSON object.")
     if places:
-        raise Refused(dict.fromkeys(places, "Text cannot hold a NUL character."))
+        raise Misread(dict.fromkeys(places, "Text cannot hold a NUL character."))
     return data
 
 

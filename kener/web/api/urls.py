@@ -1,41 +1,47 @@
 """Addresses in and out: what a path may hold, and where the site is found from outside."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import request
-from werkzeug.routing import BaseConverter, IntegerConverter, Map
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter, IntegerConverter
 
 from kener.db import reading
 from kener.services import site
-from kener.web.api.reading import MAX_ID, MAX_SECONDS
+from kener.web.api.reading import MAX_ID, MAX_SECONDS, SECONDS
 
 
 class TagConverter(BaseConverter):
     """A monitor's tag. What cannot be one is not found, and never reaches the database."""
 
     regex = r"[a-z0-9](?:[a-z0-9_-]{0,253}[a-z0-9])?"
-    schema = {"type": "string", "pattern": f"^{regex}$", "description": "The tag of the monitor."}
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": f"^{regex}$",
+        "description": "The tag of the monitor.",
+    }
 
 
-class IdConverter(IntegerConverter):
-    """A number that fits the databases' integers."""
+class BoundedConverter(IntegerConverter):
+    """A number that fits where it goes. One that is too large is not found, whatever the method."""
 
-    schema = {"type": "integer", "minimum": 0, "maximum": MAX_ID, "description": "Its id."}
+    most = MAX_ID
+    schema: ClassVar[dict[str, Any]] = {"type": "integer", "minimum": 0, "maximum": MAX_ID, "description": "Its id."}
 
-    def __init__(self, map: Map, **options: Any) -> None:
-        super().__init__(map, max=MAX_ID, **options)
+    def to_python(self, value: str) -> int:
+        if len(value) > 12 or int(value) > self.most:
+            raise NotFound
+        return int(value)
 
 
-class MomentConverter(IntegerConverter):
+class MomentConverter(BoundedConverter):
     """Seconds since 1970."""
 
-    schema = {"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "description": "Seconds since 1970, UTC."}
-
-    def __init__(self, map: Map, **options: Any) -> None:
-        super().__init__(map, max=MAX_SECONDS, **options)
+    most = MAX_SECONDS
+    schema: ClassVar[dict[str, Any]] = BoundedConverter.schema | {"maximum": MAX_SECONDS, "description": SECONDS}
 
 
-CONVERTERS: dict[str, type[BaseConverter]] = {"tag": TagConverter, "id": IdConverter, "moment": MomentConverter}
+CONVERTERS: dict[str, type[BaseConverter]] = {"tag": TagConverter, "id": BoundedConverter, "moment": MomentConverter}
 
 
 def origin() -> str:
