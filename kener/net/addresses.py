@@ -57,14 +57,13 @@ def _objection(text: str, private: bool) -> str | None:
 
 
 def _meanings(address: IPAddress) -> list[IPAddress]:
-    """The address, and the IPv4 address inside it: IPv4-mapped, 6to4, NAT64 and IPv4-compatible addresses all lead to one."""
+    """The address, and the IPv4 address inside it: IPv4-mapped, NAT64, 6to4 and IPv4-compatible addresses all lead to one."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    inner = address.ipv4_mapped or address.sixtofour
-    if inner is None and (address in _NAT64 or 1 < int(address) < 2**32):
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    # An IPv4-mapped address is nothing but its inner one; IPv6 itself would call it reserved.
-    return [inner] if address.ipv4_mapped and inner else [address, *([inner] if inner else [])]
+    if address.ipv4_mapped or address in _NAT64:
+        return [ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
+    inner = address.sixtofour or (ipaddress.IPv4Address(int(address)) if 1 < int(address) < 2**32 else None)
+    return [address, inner] if inner else [address]
 
 
 def _kind(address: IPAddress, private: bool) -> str | None:

@@ -52,10 +52,8 @@ def request(
         keep=True,
     )
     loop = _take_loop()
-    try:
-        ended = [outcome for batch in loop.run([(0, asked)], budget_s=None) for _, outcome in batch]
-    finally:
-        _give_back(loop)
+    ended = [outcome for batch in loop.run([(0, asked)], budget_s=None) for _, outcome in batch]
+    _give_back(loop)
     match ended:
         case [Answer() as answer]:
             return answer
@@ -71,16 +69,16 @@ def run(requests: Sequence[tuple[int, Request]], *, budget_s: float | None = Non
     does between two outcomes never makes a target look slow.
     """
     outcomes: queue.SimpleQueue[list[Ended] | BaseException | None] = queue.SimpleQueue()
-    loop = _take_loop()
+    loop, stop = _take_loop(), threading.Event()
 
     def ask() -> None:
         try:
-            for batch in loop.run(requests, budget_s=budget_s):
+            for batch in loop.run(requests, budget_s=budget_s, stop=stop):
                 outcomes.put(batch)
+            _give_back(loop)
+            outcomes.put(None)
         except BaseException as error:
             outcomes.put(error)
-        else:
-            outcomes.put(None)
 
     thread = threading.Thread(target=ask, name="kener-net", daemon=True)
     thread.start()
@@ -90,9 +88,8 @@ def run(requests: Sequence[tuple[int, Request]], *, budget_s: float | None = Non
                 raise batch
             yield from batch
     finally:
-        loop.stop()
-        thread.join()
-        _give_back(loop)
+        stop.set()
+        loop.wake()
 
 
 def header_lines(headers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -118,6 +115,7 @@ def _take_loop() -> Loop:
 
 
 def _give_back(loop: Loop) -> None:
+    """Only after a run that came to its end: what an exception tore apart is not used again."""
     _idle_loops.append(loop)
 
 

@@ -4,6 +4,7 @@ import heapq
 import resource
 import select
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -63,15 +64,20 @@ class Loop:
         self._waiting: dict[str, list[tuple[int, Request, float]]] = {}
         self._deadlines: list[tuple[float, str]] = []
         self._ended: list[Ended] = []
-        self._stopped = False
 
-    def run(self, requests: Sequence[tuple[int, Request]], *, budget_s: float | None) -> Iterator[list[Ended]]:
-        """Batches of what has ended, in that order. With a budget, what is left when it is spent comes as None."""
+    def run(
+        self, requests: Sequence[tuple[int, Request]], *, budget_s: float | None, stop: threading.Event | None = None
+    ) -> Iterator[list[Ended]]:
+        """Batches of what has ended, in that order. With a budget, what is left when it is spent comes as None.
+
+        It ends early when `stop` is set; `wake` makes it look at once.
+        """
         pending, room = deque(requests), _room()
         ends_at = time.monotonic() + (float("inf") if budget_s is None else budget_s)
-        self._stopped = False
         try:
-            while (pending or self._running or self._waiting or self._ended) and not self._stopped:
+            while pending or self._running or self._waiting or self._ended:
+                if stop is not None and stop.is_set():
+                    return
                 now = time.monotonic()
                 if now >= ends_at:
                     break
@@ -86,10 +92,10 @@ class Loop:
         finally:
             self._drop_everything()
 
-    def stop(self) -> None:
-        """End the run early; from any thread."""
-        self._stopped = True
-        self._ring()
+    def wake(self) -> None:
+        """Interrupt the waiting; from any thread."""
+        with suppress(BlockingIOError):
+            self._bell_end.send(b"!")
 
     def _admit(self, key: int, request: Request, now: float) -> None:
         deadline = now + request.timeout_ms / 1000
@@ -110,17 +116,13 @@ class Loop:
     def _answered(self, found: Found) -> None:
         """Called from a thread of the names."""
         self._found.append(found)
-        self._ring()
-
-    def _ring(self) -> None:
-        with suppress(BlockingIOError):
-            self._bell_end.send(b"!")
+        self.wake()
 
     def _start(self, key: int, request: Request, *, deadline: float, addresses: tuple[str, ...] = ()) -> None:
         dns_ms = request.timeout_ms - round((deadline - time.monotonic()) * 1000) if addresses else 0
         try:
             transfer = self._idle.pop() if self._idle else Transfer()
-            transfer.prepare(key, request, addresses=addresses, dns_ms=max(0, dns_ms), deadline=deadline)
+            transfer.prepare(key, request, addresses=addresses, dns_ms=max(0, dns_ms))
             self._multi.add_handle(transfer.curl)
         except (pycurl.error, UnicodeError, ValueError, TypeError) as error:
             self._ended.append((key, Failure(f"The request could not be made: {error}", Cause.OURS)))

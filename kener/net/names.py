@@ -68,7 +68,11 @@ class Names:
             host, reply = self._questions.get()
             with self._lock:
                 self._idle -= 1
-            reply(_look_up(host))
+            try:
+                found = _look_up(host)
+            except Exception as error:
+                found = Found(host, failure=_not_asked(host, repr(error)))
+            reply(found)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -35,7 +35,6 @@ class Transfer:
         "_headers",
         "_size",
         "curl",
-        "deadline",
         "dns_ms",
         "fault",
         "key",
@@ -47,11 +46,10 @@ class Transfer:
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.key = 0
-        self.deadline = 0.0
 
-    def prepare(self, key: int, request: Request, *, addresses: tuple[str, ...], dns_ms: int, deadline: float) -> None:
+    def prepare(self, key: int, request: Request, *, addresses: tuple[str, ...], dns_ms: int) -> None:
         """Make ready to be run. Raises pycurl.error or UnicodeError where libcurl cannot take the request."""
-        self.key, self.request, self.dns_ms, self.deadline = key, request, dns_ms, deadline
+        self.key, self.request, self.dns_ms = key, request, dns_ms
         self.refused: str | None = None
         self.tried: str | None = None
         self.fault: OSError | None = None
@@ -83,6 +81,8 @@ class Transfer:
         self._method(request)
 
     def _trust(self, request: Request) -> None:
+        # A resumed session shows no certificate: one that expired in the meantime would go unnoticed.
+        self.curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
         if not request.verify_tls:
             self.curl.setopt(pycurl.SSL_VERIFYPEER, 0)
             self.curl.setopt(pycurl.SSL_VERIFYHOST, 0)
@@ -179,11 +179,17 @@ class Transfer:
                 return Failure(f"{where} closed the connection in the middle of its answer")
             case pycurl.E_SEND_ERROR | pycurl.E_RECV_ERROR:
                 return Failure(f"The connection to {where} was lost: {_lost(message)}")
-            case pycurl.E_UNSUPPORTED_PROTOCOL | pycurl.E_WEIRD_SERVER_REPLY if self.tried:
+            case pycurl.E_UNSUPPORTED_PROTOCOL | pycurl.E_FTP_WEIRD_SERVER_REPLY if self.tried:
                 return self._not_http(where)
             case pycurl.E_URL_MALFORMAT if self.tried:
                 return Failure("The redirect leads to an address that is none")
-            case pycurl.E_SSL_CACERT_BADFILE | pycurl.E_OUT_OF_MEMORY | pycurl.E_FAILED_INIT | pycurl.E_URL_MALFORMAT:
+            case (
+                pycurl.E_UNSUPPORTED_PROTOCOL
+                | pycurl.E_SSL_CACERT_BADFILE
+                | pycurl.E_OUT_OF_MEMORY
+                | pycurl.E_FAILED_INIT
+                | pycurl.E_URL_MALFORMAT
+            ):
                 return Failure(f"The request could not be made: {_tidy(message)}", Cause.OURS)
         return Failure(f"No usable answer from {where}: {_tidy(message)}")
 

@@ -32,6 +32,12 @@ class Authority:
 
     def context(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> ssl.SSLContext:
         """A server's TLS settings with a certificate for these names and addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.chain(*hosts, expired=expired, self_signed=self_signed))
+        return context
+
+    def chain(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> Path:
+        """A file with a key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name(hosts[0])
         start, end = (_NOW - 2 * _YEAR, _NOW - _YEAR) if expired else (_NOW - _YEAR, _NOW + _YEAR)
@@ -48,9 +54,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def _builder(

@@ -289,6 +289,15 @@ def test_a_certificate_that_is_not_in_order_is_down_with_its_reason(authority: A
             assert look(https.url(), allowSelfSignedCert=True).status is Status.UP
 
 
+def test_a_certificate_is_looked_at_every_time(authority: Authority) -> None:
+    context = authority.context("127.0.0.1")
+    with HttpDouble(tls=context) as https:
+        https.on("/", reply())
+        assert look(https.url()).status is Status.UP
+        context.load_cert_chain(authority.chain("127.0.0.1", expired=True))
+        assert look(https.url()).error == "The certificate is not trusted: it has expired"
+
+
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(tmp_path: Path) -> None:
     with HttpDouble(tls=Authority(tmp_path).context("127.0.0.1")) as https:
         assert look(https.url()).error == "The certificate is not trusted: its issuer is unknown"
