@@ -1,1 +1,363 @@
+/* What pages do beyond plain HTML: times in the visitor's zone, quiet live updates, a word when the server is away,
+   tooltips on day bars, and small helps in forms. Everything can be read and changed without it. */
+(() => {
+  "use strict";
 
+  const root = document.documentElement;
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const on = (name, act) => document.addEventListener(name, act);
+
+  /* ── times ── */
+
+  const language = root.lang === "en" ? "en-GB" : root.lang || undefined;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const precise = { ...clock, second: "2-digit" };
+  const day = { day: "numeric", month: "short" };
+  const date = { weekday: "long", day: "numeric", month: "long" };
+  const STYLES = { time: clock, seconds: precise, day, date, datetime: { ...day, ...clock }, precise: { ...day, ...precise } };
+  const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+  const written = (at, style) => {
+    const options = STYLES[style] || STYLES.datetime;
+    const dated = "day" in options && at.getFullYear() !== new Date().getFullYear();
+    return new Intl.DateTimeFormat(language, dated ? { ...options, year: "numeric" } : options).format(at);
+  };
+
+  const ago = (at) => {
+    const seconds = (Date.now() - at) / 1000;
+    const size = Math.abs(seconds);
+    if (size < 5) return "just now";
+    const [unit, length] = UNITS.find(([, length]) => size >= length) || UNITS[3];
+    const text = `${Math.floor(size / length)} ${unit}`;
+    return seconds > 0 ? `${text} ago` : `in ${text}`;
+  };
+
+  const short = (seconds) => {
+    if (seconds < 60) return `${seconds} s`;
+    const parts = [];
+    for (const [unit, length] of UNITS.slice(0, 3)) {
+      const count = Math.floor(seconds / length);
+      seconds -= count * length;
+      if (count) parts.push(`${count} ${unit}`);
+    }
+    return parts.slice(0, 2).join(" ");
+  };
+
+  const localise = (within) => {
+    for (const time of all("time[data-local]", within)) {
+      const at = new Date(time.dateTime);
+      if (isNaN(at)) continue;
+      time.title ||= at.toISOString().slice(0, 19).replace("T", " ") + " UTC";
+      time.textContent = time.dataset.local === "relative" ? ago(at) : written(at, time.dataset.local);
+    }
+    for (const place of all("[data-zone]", within)) place.textContent = place.dataset.zone.replace("{zone}", zone.replace(/_/g, " "));
+  };
+
+  const age = () => all('time[data-local="relative"]').forEach((time) => (time.textContent = ago(new Date(time.dateTime))));
+
+  /* ── said once, politely ── */
+
+  const say = (text) => {
+    const said = document.getElementById("said");
+    if (!said || !text) return;
+    said.textContent = "";
+    setTimeout(() => (said.textContent = text), 60);
+  };
+
+  const sayings = () => new Map(all("[data-says][id]").map((thing) => [thing.id, thing.dataset.says]));
+
+  const sayChanges = (before) => {
+    const changes = [];
+    for (const thing of all("[data-says][id]")) {
+      const { name, says } = thing.dataset;
+      const was = before.get(thing.id);
+      if (was === undefined) changes.push(`${name}: ${says}`);
+      else if (was !== says) changes.push(`${name}: ${was} → ${says}`);
+    }
+    say(changes.join(". "));
+  };
+
+  /* ── what a reader has open and where they are survives a swap ── */
+
+  const keyOf = (thing) => {
+    if (thing.id) return [thing.id];
+    const home = thing.parentElement.closest("[id]");
+    return home && [home.id, thing.localName, all(thing.localName, home).indexOf(thing)];
+  };
+
+  const byKey = ([id, name, index]) => {
+    const home = document.getElementById(id);
+    return name && home ? all(name, home)[index] : home;
+  };
+
+  const remember = (target) => {
+    const focused = target.contains(document.activeElement) && keyOf(document.activeElement);
+    const folds = all("details", target).map((fold) => [keyOf(fold), fold.open]);
+    return { focused, folds: folds.filter(([key]) => key), says: sayings() };
+  };
+
+  const restore = ({ focused, folds, says }) => {
+    for (const [key, open] of folds) {
+      const fold = byKey(key);
+      if (fold) fold.open = open;
+    }
+    const again = focused && document.activeElement === document.body && byKey(focused);
+    if (again) again.focus({ preventScroll: true });
+    sayChanges(says);
+  };
+
+  /* ── a server that does not answer ── */
+
+  let answered = new Date();
+  let silentSince = null;
+
+  const serverAnswers = () => {
+    answered = new Date();
+    silentSince = null;
+    const line = document.getElementById("away");
+    if (line) line.hidden = true;
+  };
+
+  const serverAway = (polling) => {
+    const line = document.getElementById("away");
+    if (!line) return;
+    silentSince ||= new Date();
+    const text = polling ? line.dataset.away : line.dataset.lost;
+    line.textContent = text.replace("{since}", written(silentSince, "time")).replace("{shown}", written(answered, "seconds"));
+    line.hidden = false;
+  };
+
+  /* ── htmx ── */
+
+  const HIDDEN_PAUSE_MS = 60_000;
+  const asked = new WeakMap();
+  let memory = null;
+
+  const isPoll = (element) => element.hasAttribute("data-live");
+  const isFilling = (within) => within.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+
+  on("htmx:configRequest", ({ detail }) => {
+    const token = document.querySelector('meta[name="csrf-token"]');
+    if (token && detail.verb !== "get") detail.headers["X-CSRFToken"] = token.content;
+  });
+
+  on("htmx:beforeRequest", (event) => {
+    const { elt } = event.detail;
+    if (!isPoll(elt)) return busy(event.detail.requestConfig.triggeringEvent?.submitter || elt);
+    const tooSoon = document.hidden && Date.now() - (asked.get(elt) || 0) < HIDDEN_PAUSE_MS;
+    if (tooSoon || isFilling(elt)) event.preventDefault();
+    else asked.set(elt, Date.now());
+  });
+
+  on("htmx:beforeSwap", ({ detail }) => {
+    const { status } = detail.xhr;
+    const ours = status < 400 || status === 422 || detail.xhr.getResponseHeader("HX-Retarget");
+    if (!ours || (isPoll(detail.elt) && status >= 400)) detail.shouldSwap = false;
+    if (detail.shouldSwap) memory = remember(detail.target);
+  });
+
+  on("htmx:afterSwap", ({ detail }) => {
+    if (memory) restore(memory);
+    memory = null;
+    localise(document);
+    enhance(document);
+    if (detail.target.id === "dialog" && !detail.target.open) detail.target.showModal();
+    const flash = document.querySelector(".flash:not([data-said])");
+    if (flash) {
+      flash.dataset.said = "";
+      say(flash.querySelector("p")?.textContent);
+    }
+  });
+
+  on("htmx:afterRequest", ({ detail }) => {
+    if (!isPoll(detail.elt)) ready();
+    if (detail.xhr.status && detail.xhr.status < 500) serverAnswers();
+    else if (detail.xhr.status) serverAway(isPoll(detail.elt));
+  });
+  on("htmx:sendError", ({ detail }) => serverAway(isPoll(detail.elt)));
+  on("htmx:timeout", ({ detail }) => serverAway(isPoll(detail.elt)));
+  on("visibilitychange", () => document.hidden || document.dispatchEvent(new Event("kener:back")));
+
+  /* ── forms ── */
+
+  const busy = (button) => {
+    if (!button?.dataset?.busy || button.ariaBusy === "true") return;
+    button.style.minInlineSize = `${button.offsetWidth}px`;
+    button.dataset.ready = button.textContent;
+    button.textContent = button.dataset.busy;
+    button.ariaBusy = "true";
+  };
+
+  const ready = () => {
+    for (const button of all('[data-ready][aria-busy="true"]')) {
+      button.textContent = button.dataset.ready;
+      button.ariaBusy = null;
+    }
+  };
+
+  const addRow = (button) => {
+    const rows = all(".pair", button.parentElement);
+    const last = rows[rows.length - 1];
+    const fresh = last.cloneNode(true);
+    for (const input of all("input", fresh)) {
+      input.value = "";
+      input.ariaLabel = input.ariaLabel.replace(/\d+$/, rows.length + 1);
+    }
+    last.after(fresh);
+    fresh.querySelector("input").focus();
+  };
+
+  const copy = async (button) => {
+    const source = document.querySelector(button.dataset.copy);
+    await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+    say("Copied");
+    button.textContent = button.dataset.copied || "Copied";
+  };
+
+  /* Controls that only script can serve are hidden in the page and shown here; the reverse for what script makes needless. */
+  const enhance = (within) => {
+    for (const button of all("[data-add-row]", within)) button.hidden = false;
+    for (const button of all("[data-copy]", within)) button.hidden = !navigator.clipboard;
+    for (const button of all("form[data-submit-on-change] button", within)) button.hidden = true;
+  };
+
+  on("change", ({ target }) => target.form?.matches("[data-submit-on-change]") && target.form.requestSubmit());
+  on("submit", (event) => event.defaultPrevented || busy(event.submitter));
+  on("click", (event) => {
+    const pressed = event.target.closest?.("[data-close], [data-add-row], [data-copy]");
+    if (!pressed) return;
+    const dialog = pressed.closest("dialog");
+    if (pressed.matches("[data-add-row]")) addRow(pressed);
+    else if (pressed.matches("[data-copy]")) copy(pressed);
+    else if (dialog) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+  on("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    const search = all('input[type="search"]').find((input) => input.checkVisibility?.() ?? true);
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+
+  /* ── a day under the pointer, or under the arrow keys ── */
+
+  const WORDS = [["up", "Operational"], ["degraded", "Degraded"], ["down", "Down"], ["maintenance", "Maintenance"]];
+  const PITCH = 7;
+  let tip = null;
+  let waiting = 0;
+
+  const barsAt = (event) => {
+    const drawing = event.target.closest?.(".bars")?.querySelector("svg[data-days]");
+    if (!drawing) return null;
+    const box = drawing.getBoundingClientRect();
+    const count = drawing.viewBox.baseVal.width / PITCH;
+    const index = Math.floor(((event.clientX - box.left) / box.width) * count);
+    return { drawing, index: Math.max(0, Math.min(count - 1, index)) };
+  };
+
+  const dayOf = (drawing, index) => {
+    const at = new Date(`${drawing.dataset.from}T00:00:00Z`);
+    at.setUTCDate(at.getUTCDate() + index);
+    const odd = drawing.dataset.days.match(new RegExp(`(?:^| )${index}:([\\d,]+)`));
+    const seconds = odd ? odd[1].split(",").map(Number) : null;
+    const total = seconds ? seconds.reduce((sum, part) => sum + part, 0) : 1;
+    const share = seconds ? (total - seconds[2]) / total : 1;
+    const options = { weekday: "short", day: "numeric", month: "long", timeZone: "UTC" };
+    const rows = seconds ? WORDS.map(([tone, word], i) => [tone, word, seconds[i]]).filter(([, , part]) => part) : [];
+    return {
+      date: new Intl.DateTimeFormat(language, options).format(at).replace(",", ""),
+      uptime: total ? `${Math.floor(share * 10_000 + 1e-9) / 100}\u202f%` : "–",
+      rows: rows.map(([tone, word, part]) => [tone, word, short(part)]),
+      plain: seconds ? (total ? "" : "Not monitored") : "Operational all day",
+    };
+  };
+
+  const show = (drawing, index, { frame }) => {
+    hide();
+    const bars = drawing.closest(".bars");
+    const home = bars.closest("li") || bars.parentElement;
+    const { date, uptime, rows, plain } = dayOf(drawing, index);
+    const icon = (tone) => `<svg class="ico i-${tone}" aria-hidden="true"><use href="#i-${tone}"/></svg>`;
+    const list = rows.map(([tone, word, text]) => `<dt><span class="mark">${icon(tone)}${word}</span></dt><dd>${text}</dd>`);
+    tip = document.createElement("div");
+    tip.className = "tip";
+    tip.innerHTML = `<h4><span>${date}</span> <span>${uptime}</span></h4>` + (plain ? `<p>${plain}</p>` : `<dl>${list.join("")}</dl>`);
+    home.append(tip);
+    place(tip, home, bars, drawing, index);
+    if (frame) say([date, uptime, plain, ...rows.map((row) => `${row[1]} ${row[2]}`)].filter(Boolean).join(", "));
+    Object.assign(tip, { bars, drawing, index });
+  };
+
+  const place = (box, home, bars, drawing, index) => {
+    const around = home.getBoundingClientRect();
+    const strip = bars.getBoundingClientRect();
+    const whole = drawing.getBoundingClientRect();
+    const pitch = (whole.width / drawing.viewBox.baseVal.width) * PITCH;
+    const middle = whole.left + pitch * index + pitch / 2;
+    const left = Math.max(8, Math.min(document.documentElement.clientWidth - box.offsetWidth - 8, middle - box.offsetWidth / 2));
+    box.style.left = `${left - around.left - home.clientLeft}px`;
+    box.style.bottom = `${around.bottom - strip.top + 8}px`;
+    box.style.setProperty("--at", `${middle - left}px`);
+    const frame = document.createElement("span");
+    frame.className = "cursor";
+    frame.ariaHidden = "true";
+    Object.assign(frame.style, {
+      left: `${middle - around.left - home.clientLeft - pitch / 2 - 1}px`,
+      top: `${strip.top - around.top - home.clientTop}px`,
+      width: `${pitch + 2}px`,
+      height: `${strip.height}px`,
+    });
+    home.append(frame);
+    box.frame = frame;
+  };
+
+  const hide = () => {
+    clearTimeout(waiting);
+    tip?.frame?.remove();
+    tip?.remove();
+    tip = null;
+  };
+
+  on("pointermove", (event) => {
+    if (event.pointerType === "touch" || event.target.closest?.(".tip")) return;
+    const found = barsAt(event);
+    if (!found) return tip && !tip.byKey ? hide() : clearTimeout(waiting);
+    if (tip?.drawing === found.drawing && tip.index === found.index) return;
+    clearTimeout(waiting);
+    if (tip) show(found.drawing, found.index, { frame: false });
+    else waiting = setTimeout(() => show(found.drawing, found.index, { frame: false }), 80);
+  });
+  on("pointerleave", hide);
+  on("scroll", () => clearTimeout(waiting));
+  on("click", (event) => {
+    const found = event.pointerType === "touch" && barsAt(event);
+    if (!found) return;
+    if (tip?.drawing === found.drawing && tip.index === found.index) return;
+    if (event.target.closest("a.bars")) event.preventDefault();
+    show(found.drawing, found.index, { frame: false });
+  });
+  on("keydown", (event) => {
+    if (event.key === "Escape") return hide();
+    const bars = document.activeElement?.matches?.("a.bars") && document.activeElement;
+    const drawing = bars && bars.querySelector("svg[data-days]");
+    if (!drawing) return;
+    const last = drawing.viewBox.baseVal.width / PITCH - 1;
+    const here = tip?.drawing === drawing ? tip.index : last + 1;
+    const step = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    show(drawing, Math.max(0, Math.min(last, step)), { frame: true });
+    tip.byKey = true;
+  });
+  on("focusout", ({ target }) => target.matches?.("a.bars") && hide());
+
+  localise(document);
+  enhance(document);
+  setInterval(age, 30_000);
+})();
