@@ -29,7 +29,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         for name, source in sources.items():
             script = tmp_path / f"{name} 100% own; script.py"
             script.write_text(source)
-            chosen.append(Program(name, (sys.executable, "-u", str(script)), "", 5))
+            chosen.append(Program(name, (sys.executable, "-u", str(script)), "", 2))
         path, log = tmp_path / "supervisord.conf", tmp_path / "log"
         path.write_text(configuration(chosen))
         with log.open("ab") as out:
@@ -53,18 +53,18 @@ WAIT = "import time\nprint('ready')\ntime.sleep(60)\n"
 
 def test_each_line_is_named_after_its_program(start: Start):
     _, log = start(
-        one="import time\nprint('begun', end='', flush=True)\ntime.sleep(.5)\nprint(' and ended')\nprint('ünï', end='')\n",
+        web="import time\nprint('begun', end='', flush=True)\ntime.sleep(.5)\nprint(' and ended')\nprint('ünï', end='')\n",
         two="import sys, time\nprint('from two', file=sys.stderr)\ntime.sleep(60)\n",
     )
     wait_for(lambda: "ünï" in log.read_text() and "from two" in log.read_text())
     lines = log.read_text().splitlines()
-    assert "one          | begun and ended" in lines
-    assert "one          | ünï" in lines
+    assert "web          | begun and ended" in lines
+    assert "web          | ünï" in lines
     assert "two          | from two" in lines
 
 
 def test_a_killed_program_is_started_again(start: Start):
-    manager, log = start(one=WAIT)
+    manager, log = start(web=WAIT)
     wait_for(lambda: "ready" in log.read_text())
     (pid,) = children(manager.pid)
     os.kill(pid, signal.SIGKILL)
@@ -73,7 +73,7 @@ def test_a_killed_program_is_started_again(start: Start):
 
 
 def test_a_program_that_cannot_start_is_tried_again_and_again(start: Start):
-    manager, log = start(one="raise SystemExit('no luck')\n", two=WAIT)
+    manager, log = start(web="raise SystemExit('no luck')\n", two=WAIT)
     wait_for(lambda: log.read_text().count("no luck") >= 4, timeout_s=15)
     assert manager.poll() is None
     assert "FATAL" not in log.read_text()
@@ -82,7 +82,7 @@ def test_a_program_that_cannot_start_is_tried_again_and_again(start: Start):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_tree_and_lets_programs_finish(start: Start, number: int, tmp_path: Path):
     source = "import signal, sys\nprint('ready')\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('finished')))\nsignal.pause()\n"
-    manager, log = start(one=source, two=source)
+    manager, log = start(web=source, two=source)
     wait_for(lambda: log.read_text().count("ready") == 2)
     manager.send_signal(number)
     assert manager.wait(10) == 0
@@ -92,7 +92,7 @@ def test_a_signal_ends_the_tree_and_lets_programs_finish(start: Start, number: i
 
 def test_a_program_that_will_not_end_is_killed_with_its_children(start: Start, tmp_path: Path):
     source = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.fork()\nprint('ready')\ntime.sleep(60)\n"
-    manager, log = start(one=source)
+    manager, log = start(web=source)
     wait_for(lambda: log.read_text().count("ready") == 2)
     manager.terminate()
     assert manager.wait(15) == 0
@@ -100,7 +100,7 @@ def test_a_program_that_will_not_end_is_killed_with_its_children(start: Start, t
 
 
 def test_programs_die_with_a_killed_manager(start: Start, tmp_path: Path):
-    manager, log = start(one="import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT, two=WAIT)
+    manager, log = start(web="import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT, two=WAIT)
     wait_for(lambda: log.read_text().count("ready") == 2)
     manager.kill()
     manager.wait()
@@ -114,7 +114,7 @@ def test_programs_go_on_when_nobody_reads_the_log(tmp_path: Path):
     )
     path = tmp_path / "supervisord.conf"
     (tmp_path / "script.py").write_text(script)
-    path.write_text(configuration([Program("one", (sys.executable, str(tmp_path / "script.py")), "", 5)]))
+    path.write_text(configuration([Program("web", (sys.executable, str(tmp_path / "script.py")), "", 5)]))
     manager = subprocess.Popen([sys.executable, "-m", "kener.cli.supervise", str(path)], stdout=subprocess.PIPE)
     assert manager.stdout is not None
     manager.stdout.close()
