@@ -1,5 +1,6 @@
 """Triggers: create, change, test, delete."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_send(
     session.rollback()
     try:
         full = outbox.with_html(message) if kind is TriggerType.EMAIL else message
-        answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id="test", context=outbox.context())
+        answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id=f"test-{uuid.uuid4()}", context=outbox.context())
     except notifiers.Undeliverable as failure:
         return Attempt(False, str(failure))
     return Attempt(True, answer)
