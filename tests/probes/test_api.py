@@ -183,6 +183,15 @@ def test_a_redirect_keeps_the_method_where_its_code_says_so(http: HttpDouble) ->
     ]
 
 
+def test_credentials_do_not_follow_a_redirect_to_another_place(http: HttpDouble) -> None:
+    with HttpDouble() as other:
+        other.on("/there", reply())
+        http.on("/away", reply(302, Location=other.url("/there")))
+        look(http.url("/away"), headers=[{"key": "Authorization", "value": "Bearer abc"}])
+        assert http.seen[0].headers["authorization"] == "Bearer abc"
+        assert "authorization" not in other.seen[0].headers
+
+
 def test_a_redirect_to_a_metadata_address_is_refused_and_says_nothing_about_the_target(http: HttpDouble) -> None:
     http.on("/evil", reply(302, Location="http://169.254.169.254/latest/meta-data/"))
     reading = look(http.url("/evil"))
