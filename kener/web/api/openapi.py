@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 import kener
 from kener.domain.specs import SPECS
+from kener.web.api.auth import CALLS
 from kener.web.api.operations import Operation
 from kener.web.api.reading import Body
 from kener.web.api.urls import CONVERTERS
@@ -22,15 +23,15 @@ Schema = dict[str, Any]
 
 REF = "#/components/schemas/"
 YES_NO = ["YES", "NO", True, False]
-ABOUT = """\
+ABOUT = f"""\
 Send `Authorization: Bearer <key>`; keys are made under *Manage › API keys* or with `kener api-key create`.
 
 Bodies are JSON objects in UTF-8 with `Content-Type: application/json`, at most 2 MiB. Unknown fields are refused. Moments of a story
 (`start_ts`, `start_date_time`, `timestamp` …) are whole seconds since 1970; `…_at` are ISO 8601 in UTC. Flags are `YES` or `NO`; `true`
 and `false` are understood.
 
-An error is `{"error": {"code", "message", "fields"}}`; `fields` names each field that was refused. A path that exists, called with
-another method, answers 405 with an `Allow` header. Each key may make 600 calls a minute."""
+An error is `{{"error": {{"code", "message", "fields"}}}}`; `fields` names each field that was refused. A path that exists, called with
+another method, answers 405 with an `Allow` header. Calls per key: at most {CALLS}."""
 ERRORS = {
     400: "The body is no JSON object, or not UTF-8.",
     401: "The key is missing, wrong or revoked.",
