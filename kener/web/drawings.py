@@ -344,7 +344,7 @@ def chart_words(
 ) -> str:
     """`Response time from 09:25 to 10:14: typically 184 ms, 95 % within 1.2 s, highest 3.9 s at 09:38.`"""
     measured = sorted(value for _, value in points if value is not None)
-    span = f"{_stamp(start, start, end, zone)} to {_stamp(end, start, end, zone)}"
+    span = f"{_dated(start, start, end, zone)} to {_dated(end, start, end, zone)}"
     if not measured:
         return f"{about} from {span}: nothing measured."
     worst_at, worst = max(((at, value) for at, value in points if value is not None), key=lambda pair: pair[1])
@@ -448,6 +448,14 @@ def _stamp(at: datetime, start: datetime, end: datetime, zone: tzinfo) -> str:
     if end - start <= timedelta(days=8):
         return f"{at.day} {at:%b}, {at:%H:%M}"
     return f"{at.day} {at:%b}"
+
+
+def _dated(at: datetime, start: datetime, end: datetime, zone: tzinfo) -> str:
+    """Like `_stamp`, with the day as well where two days would otherwise sound alike."""
+    if start.astimezone(zone).date() == end.astimezone(zone).date():
+        return _stamp(at, start, end, zone)
+    at = at.astimezone(zone)
+    return f"{at.day} {at:%b}" if end - start > timedelta(days=8) else f"{at.day} {at:%b}, {at:%H:%M}"
 
 
 def _ms(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask
@@ -53,9 +52,9 @@ def tone(status: str) -> str:
     return Status(status).lower().replace("_", "")
 
 
-def word(value: Any) -> str:
-    """What visitors read for a status or an incident state."""
-    return str(value.word)
+def word(value: str) -> str:
+    """What visitors read for a status or an incident state, whether it comes as an enum or as stored text."""
+    return Status(value).word if value in Status.__members__ else value.replace("_", " ").capitalize()
 
 
 def latency(ms: float | None) -> str:

@@ -278,7 +278,7 @@
     };
   };
 
-  const show = (drawing, index, { frame }) => {
+  const show = (drawing, index, { spoken }) => {
     hide();
     const bars = drawing.closest(".bars");
     const home = bars.closest("li") || bars.parentElement;
@@ -290,7 +290,7 @@
     tip.innerHTML = `<h4><span>${date}</span> <span>${uptime}</span></h4>` + (plain ? `<p>${plain}</p>` : `<dl>${list.join("")}</dl>`);
     home.append(tip);
     place(tip, home, bars, drawing, index);
-    if (frame) say([date, uptime, plain, ...rows.map((row) => `${row[1]} ${row[2]}`)].filter(Boolean).join(", "));
+    if (spoken) say([date, uptime, plain, ...rows.map((row) => `${row[1]} ${row[2]}`)].filter(Boolean).join(", "));
     Object.assign(tip, { bars, drawing, index });
   };
 
@@ -325,22 +325,25 @@
   };
 
   on("pointermove", (event) => {
-    if (event.pointerType === "touch" || event.target.closest?.(".tip")) return;
+    if (event.pointerType === "touch") return;
+    if (event.target.closest?.(".tip")) return clearTimeout(waiting);
     const found = barsAt(event);
-    if (!found) return tip && !tip.byKey ? hide() : clearTimeout(waiting);
+    if (!found) {
+      clearTimeout(waiting);
+      if (tip && !tip.byKey) waiting = setTimeout(hide, 120);
+      return;
+    }
     if (tip?.drawing === found.drawing && tip.index === found.index) return;
     clearTimeout(waiting);
-    if (tip) show(found.drawing, found.index, { frame: false });
-    else waiting = setTimeout(() => show(found.drawing, found.index, { frame: false }), 80);
+    if (tip && tip.isConnected) show(found.drawing, found.index, { spoken: false });
+    else waiting = setTimeout(() => show(found.drawing, found.index, { spoken: false }), 80);
   });
-  on("pointerleave", hide);
-  on("scroll", () => clearTimeout(waiting));
   on("click", (event) => {
     const found = event.pointerType === "touch" && barsAt(event);
     if (!found) return;
     if (tip?.drawing === found.drawing && tip.index === found.index) return;
     if (event.target.closest("a.bars")) event.preventDefault();
-    show(found.drawing, found.index, { frame: false });
+    show(found.drawing, found.index, { spoken: false });
   });
   on("keydown", (event) => {
     if (event.key === "Escape") return hide();
@@ -352,7 +355,7 @@
     const step = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    show(drawing, Math.max(0, Math.min(last, step)), { frame: true });
+    show(drawing, Math.max(0, Math.min(last, step)), { spoken: true });
     tip.byKey = true;
   });
   on("focusout", ({ target }) => target.matches?.("a.bars") && hide());
