@@ -20,6 +20,8 @@ Ended = tuple[int, Answer | Failure | None]
 
 _AT_ONCE = 16
 """How many transfers are started before the running ones are served again: what waits in our own queue would look like latency."""
+_BATCH = 64
+"""What has ended is handed over in batches while there is much to do: every handing over costs two changes of thread."""
 _TEND_S = 0.05
 _SPARE_FILES = 150
 
@@ -83,8 +85,8 @@ class Loop:
                     break
                 for _ in range(min(_AT_ONCE, len(pending), room - len(self._running))):
                     self._admit(*pending.popleft(), now)
-                self._serve(until=now if pending and len(self._running) < room else ends_at)
-                if self._ended:
+                quiet = not self._serve(until=now if pending and len(self._running) < room else ends_at)
+                if self._ended and (quiet or len(self._ended) >= _BATCH):
                     ended, self._ended = self._ended, []
                     yield ended
             if left := [key for key, _ in pending] + self._keys():
@@ -129,14 +131,15 @@ class Loop:
             return
         self._running[transfer.curl] = transfer
 
-    def _serve(self, *, until: float) -> None:
-        """Wait for something to happen, not beyond `until`, and pass it on to libcurl."""
+    def _serve(self, *, until: float) -> bool:
+        """Wait for something to happen, not beyond `until`, and pass it on to libcurl. Returns whether anything did."""
         now = time.monotonic()
         if self._timer is not None and self._timer <= now:
             self._timer = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
             self._collect()
-        for fd, events in self._poller.poll(self._patience(until) * self._unit):
+        happened = self._poller.poll(self._patience(until) * self._unit)
+        for fd, events in happened:
             if fd == self._bell_fd:
                 with suppress(BlockingIOError):
                     self._bell.recv(4096)
@@ -144,6 +147,7 @@ class Loop:
                 self._multi.socket_action(fd, _WHAT_HAPPENED[events & _KNOWN])
         self._collect()
         self._take_names()
+        return bool(happened)
 
     def _patience(self, until: float) -> float:
         if self._ended or self._found:
