@@ -2,11 +2,13 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+import kener
 from kener.domain.inputs import IncidentInput, MonitorInput, UpdateInput
 from kener.domain.trigger_specs import SETTINGS
 from kener.services.triggers import TriggerInput
@@ -133,3 +135,9 @@ def make(api: Api, path: str, body: dict[str, Any]) -> int:
     """Post something; returns its id."""
     [made] = api.post(path, body).values()
     return int(made["id"])
+
+
+def test_the_written_guide_lists_every_operation_and_no_other(api: Api) -> None:
+    guide = (Path(kener.__file__).parent.parent / "docs" / "api.md").read_text()
+    rows = re.findall(r"^\| ([A-Z, ]+) \| `(/[^`]+)` \|", guide, re.MULTILINE)
+    assert {(method, path) for methods, path in rows for method in methods.split(", ")} == set(api.operations)
