@@ -48,7 +48,7 @@ def show(name: str) -> Response:
     asset = assets().get(_plain(name))
     if asset is None:
         abort(404)
-    packed = "gzip" in request.accept_encodings
+    packed = request.accept_encodings.quality("gzip") > 0
     response = Response(asset.packed if packed else asset.body, content_type=asset.kind)
     if packed:
         response.content_encoding = "gzip"

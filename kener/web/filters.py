@@ -12,7 +12,7 @@ from markupsafe import Markup
 from kener import clock
 from kener.domain import durations, uptime
 from kener.domain.status import Status
-from kener.web import drawings
+from kener.web import charts, drawings
 
 NARROW_SPACE = uptime.NARROW_SPACE
 
@@ -41,8 +41,8 @@ def register(app: Flask) -> None:
         day_bars=drawings.day_bars,
         ruler=drawings.ruler,
         legend=drawings.legend,
-        minute_strip=drawings.minute_strip,
-        latency_chart=drawings.latency_chart,
+        minute_strip=charts.minute_strip,
+        latency_chart=charts.latency_chart,
         has_endpoint=app.view_functions.__contains__,
     )
 

@@ -247,7 +247,7 @@
 
   /* ── a day under the pointer, or under the arrow keys ── */
 
-  const WORDS = [["up", "Operational"], ["degraded", "Degraded"], ["down", "Down"], ["maintenance", "Maintenance"]];
+  const TROUBLES = [["degraded", "Degraded", 1], ["down", "Down", 2], ["maintenance", "Maintenance", 3]];
   const PITCH = 7;
   let tip = null;
   let waiting = 0;
@@ -269,11 +269,11 @@
     const total = seconds ? seconds.reduce((sum, part) => sum + part, 0) : 1;
     const share = seconds ? (total - seconds[2]) / total : 1;
     const options = { weekday: "short", day: "numeric", month: "long", timeZone: "UTC" };
-    const rows = seconds ? WORDS.map(([tone, word], i) => [tone, word, seconds[i]]).filter(([, , part]) => part) : [];
+    const rows = TROUBLES.filter(([, , part]) => seconds?.[part]).map(([tone, word, part]) => [tone, word, short(seconds[part])]);
     return {
       date: new Intl.DateTimeFormat(language, options).format(at).replace(",", ""),
       uptime: total ? `${Math.floor(share * 10_000 + 1e-9) / 100}\u202f%` : "–",
-      rows: rows.map(([tone, word, part]) => [tone, word, short(part)]),
+      rows,
       plain: seconds ? (total ? "" : "Not monitored") : "Operational all day",
     };
   };
