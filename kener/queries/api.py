@@ -387,6 +387,11 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
+def _object(stored: Any) -> dict[str, Any]:
+    """What a JSON column should hold; a row that was damaged from outside must not take the others down."""
+    return stored if isinstance(stored, dict) else {}
+
+
 def _monitor(row: models.Monitor, now: int) -> Monitor:
     state = row.state
     fresh = state is not None and state.at is not None and now - state.at <= GAP_INTERVALS * state.span_s
@@ -398,7 +403,7 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         external_url=row.external_url,
         category_name=row.category_name,
         monitor_type=row.monitor_type,
-        type_data=row.type_data,
+        type_data=_object(row.type_data),
         interval_seconds=row.interval_seconds,
         cron=row.cron,
         default_status=row.default_status,
@@ -495,8 +500,8 @@ def _alert(row: models.Alert, now: datetime) -> Alert:
 
 
 def _trigger(row: models.Trigger) -> Trigger:
-    public = row.public if isinstance(row.public, dict) else {}
-    headers = [HeaderName(str(header.get("key", ""))) for header in public.get("headers") or []]
+    public = _object(row.public)
+    headers = public["headers"] if isinstance(public.get("headers"), list) else []
     kind: Any = row.trigger_type
     return Trigger(
         id=row.id,
@@ -505,7 +510,7 @@ def _trigger(row: models.Trigger) -> Trigger:
         description=row.description,
         is_active=_yes_no(row.is_active),
         url=public.get("url"),
-        headers=headers if row.trigger_type == "webhook" else None,
+        headers=[HeaderName(str(_object(h).get("key"))) for h in headers] if row.trigger_type == "webhook" else None,
         body=public.get("body"),
         to=public.get("to"),
         sender=public.get("from"),

@@ -1,6 +1,7 @@
 """Bodies that are no JSON object, or hold what no field can hold, are refused wherever a body is read."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,45 @@ def test_an_unknown_field_is_named_and_nothing_is_half_saved(api: Api) -> None:
 def test_all_mistakes_are_named_at_once(api: Api) -> None:
     given = {"tag": "NO", "status": "PAUSED", "interval_seconds": 1}
     assert api.refused("POST", "/monitors", given).keys() == {"tag", "name", "status", "interval_seconds"}
+
+
+NASTY: list[Any] = [
+    None,
+    True,
+    10**30,
+    1e308,
+    " ",
+    "x" * 30_000,
+    "half \ud800",
+    "\x7f\x1b[2J",
+    [None],
+    [{}],
+    {"": {"": 1}},
+]
+
+
+def test_no_value_in_any_field_of_a_change_breaks_the_server(api: Api) -> None:
+    api.post("/monitors", {"tag": "1", "name": "One", "monitor_type": "NONE"})
+    made = {
+        "trigger_id": api.post("/triggers", {"name": "T", "trigger_type": "webhook", "url": "https://example.com"}),
+        "config_id": api.post("/alert-configurations", {"monitor_tags": ["1"]}),
+        "incident_id": api.post("/incidents", {"title": "I", "start_date_time": 1_700_000_000}),
+    }
+    numbers = {name: str(next(iter(answer.values()))["id"]) for name, answer in made.items()}
+    comment = api.post(f"/incidents/{numbers['incident_id']}/comments", {"comment": "C", "state": "IDENTIFIED"})
+    numbers["comment_id"] = str(comment["comment"]["id"])
+    for method, path in api.operations:
+        if method != "PATCH":
+            continue
+        body = api.document["paths"][path]["patch"]["requestBody"]["content"]["application/json"]["schema"]
+        target = re.sub(r"\{(\w+)\}", lambda found: numbers.get(found[1], "1"), path)
+        for field in fields(api, body):
+            for value in NASTY:
+                status = api.request(method, target, json={field: value}).status_code
+                assert status in (200, 422), f"{target} {field} {value!r:.40}"
+
+
+def fields(api: Api, schema: dict[str, Any]) -> set[str]:
+    references = [part["$ref"] for part in schema.get("anyOf", [schema])]
+    schemas = api.document["components"]["schemas"]
+    return {name for reference in references for name in schemas[reference.rpartition("/")[2]]["properties"]}

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
+from kener.db import db
 from tests.support.api import Api
 
 API = {"tag": "shop", "name": "Shop", "monitor_type": "API", "type_data": {"url": "https://shop.example.com/health"}}
@@ -187,3 +189,16 @@ def test_of_two_changes_at_once_none_is_lost_in_silence(api: Api) -> None:
         name, description = threads.map(change, ("name", "description"))
     monitor = api.get("/monitors/office")["monitor"]
     assert (monitor["name"], monitor["description"]) == (name, description)
+
+
+def test_a_damaged_row_does_not_take_the_others_down(api: Api) -> None:
+    api.post("/monitors", API)
+    api.post("/monitors", MANUAL)
+    db.session.execute(text("""UPDATE monitor SET type_data = '"gone"' WHERE tag = 'shop'"""))
+    db.session.commit()
+    assert [monitor["type_data"] for monitor in api.get("/monitors")["monitors"]] == [
+        {},
+        {"overrideWithLastKnownStatus": False},
+    ]
+    assert api.refused("PATCH", "/monitors/shop", {"name": "Shop 2"}).keys() == {"type_data.url"}
+    api.patch("/monitors/shop", {"type_data": API["type_data"]})
