@@ -1,6 +1,7 @@
 """The API: /api/v4, JSON, bearer keys."""
 
 import json
+import logging
 
 from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +16,8 @@ from kener.web.api.openapi import document
 from kener.web.api.operations import Operation
 from kener.web.api.urls import CONVERTERS
 from kener.web.errors import api_error
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v4"
 ABOUT_TAG = "Document"
@@ -35,7 +38,7 @@ def register(app: Flask) -> None:
     )
     api.register_error_handler(NotFound, lambda _: api_error(404, "There is no such thing (any more)."))
     api.register_error_handler(Conflict, lambda _: _conflict())
-    api.register_error_handler(IntegrityError, lambda _: _conflict())
+    api.register_error_handler(IntegrityError, _collision)
     api.add_url_rule("/openapi.json", view_func=openapi)
     api.after_request(_private)
     app.register_blueprint(api)
@@ -76,6 +79,12 @@ def _refused(refused: Refused) -> Response:
 
 def _conflict() -> Response:
     return api_error(409, "It was changed by someone else meanwhile. Read it again and repeat your change.")
+
+
+def _collision(error: IntegrityError) -> Response:
+    """Two requests at once claimed the same name, or used what the other deleted: the database held the line."""
+    log.warning("refused by the database: %s", error.orig)
+    return _conflict()
 
 
 def _private(response: Response) -> Response:

@@ -80,16 +80,11 @@ def _endpoints(app: Flask, prefix: str) -> Iterator[tuple[Rule, str, Operation, 
 
 
 def _path_item(rule: Rule) -> Schema:
-    parameters = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": CONVERTERS[kind].schema["description"],  # type: ignore[attr-defined]
-            "schema": {key: value for key, value in CONVERTERS[kind].schema.items() if key != "description"},  # type: ignore[attr-defined]
-        }
-        for kind, name in re.findall(r"<(\w+):(\w+)>", rule.rule)
-    ]
+    parameters = []
+    for kind, name in re.findall(r"<(\w+):(\w+)>", rule.rule):
+        schema = dict(CONVERTERS[kind].schema)
+        about = {"description": schema.pop("description"), "schema": schema}
+        parameters.append({"name": name, "in": "path", "required": True, **about})
     return {"parameters": parameters} if parameters else {}
 
 
@@ -124,7 +119,7 @@ def _responses(operation: Operation, method: str, *, in_path: bool, public: bool
         400: has_body,
         401: not public,
         404: in_path,
-        409: has_body,
+        409: method != "get",
         413: has_body,
         415: has_body,
         422: has_body or operation.query is not None or method == "post",

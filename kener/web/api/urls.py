@@ -41,7 +41,11 @@ class MomentConverter(BoundedConverter):
     schema: ClassVar[dict[str, Any]] = BoundedConverter.schema | {"maximum": MAX_SECONDS, "description": SECONDS}
 
 
-CONVERTERS: dict[str, type[BaseConverter]] = {"tag": TagConverter, "id": BoundedConverter, "moment": MomentConverter}
+CONVERTERS: dict[str, type[TagConverter | BoundedConverter]] = {
+    "tag": TagConverter,
+    "id": BoundedConverter,
+    "moment": MomentConverter,
+}
 
 
 def origin() -> str:
