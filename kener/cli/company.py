@@ -154,6 +154,7 @@ def fill(*, days: int, base_url: str | None = None) -> None:
     _history(ids, days)
     _words()
     _maintenance()
+    _resume()
 
 
 def _actor() -> Any:
@@ -295,17 +296,23 @@ def _maintenance() -> None:
     maintenances.plan(given, actor=_actor())
 
 
-def start_watching() -> None:
-    """Resume all monitors, now that the past is recorded, with thresholds that show something within two minutes."""
+def _resume() -> None:
+    """The past is recorded: from now on the monitors are checked."""
+    from kener.services import monitors
+
+    for service in SERVICES:
+        monitors.resume(service.tag, actor=_actor())
+
+
+def lower_thresholds() -> None:
+    """Thresholds that show something within two minutes."""
     from sqlalchemy import select
 
     from kener.db import reading
     from kener.domain.inputs import AlertConfigurationInput
     from kener.models import AlertConfiguration
-    from kener.services import configurations, monitors
+    from kener.services import configurations
 
-    for service in SERVICES:
-        monitors.resume(service.tag, actor=_actor())
     for configuration in reading().scalars(select(AlertConfiguration).order_by(AlertConfiguration.id)).all():
         given = AlertConfigurationInput(
             monitor_tags=[monitor.tag for monitor in configuration.monitors],
@@ -343,7 +350,7 @@ def _prepare(app: Any, data_dir: Path, port: int) -> str:
     password = f"{secrets.token_hex(3)}-{secrets.token_hex(3)}-{secrets.token_hex(3)}"
     with app.app_context():
         fill(days=90, base_url=f"http://127.0.0.1:{port}")
-        start_watching()
+        lower_thresholds()
         accounts.create_user(email=EMAIL, password=password, role=Role.OWNER, actor=_actor())
     kept.touch(mode=0o600)
     kept.write_text(password)

@@ -115,7 +115,8 @@ def when(context: Context, at: datetime | None, style: str = "datetime", *, zone
 
 
 def moment(at: datetime | None, style: str = "datetime", *, zone: tzinfo = UTC, now: datetime | None = None) -> Markup:
-    """A `<time>` element: datetime `23 Nov, 09:41 UTC`, precise with seconds, time `09:41 UTC`, seconds `09:41:20 UTC`,
+    """A `<time>` element: datetime `23 Nov, 09:41 UTC`, precise with seconds, time `09:41 UTC`, clock
+    `09:41`, seconds `09:41:20 UTC`,
     date `Thursday 19 November`, day `19 Nov`, relative `33 min ago`. A dash for no time at all.
     """
     if at is None:
@@ -139,6 +140,8 @@ def zone_word(at: datetime) -> str:
 
 def _written(at: datetime, style: str, today: date) -> str:
     match style:
+        case "clock":
+            return f"{at:%H:%M}"
         case "time":
             return f"{at:%H:%M} {zone_word(at)}"
         case "seconds":

@@ -1,0 +1,530 @@
+"""What visitors see. A handful of statements, whatever the number of monitors; frozen rows that templates print.
+
+Hidden monitors and private incidents are left out unless `staff` asks.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from kener import clock
+from kener.domain import display
+from kener.domain.durations import in_words
+from kener.domain.incidents import IncidentState, Source
+from kener.domain.specs import MonitorType
+from kener.domain.status import Status
+from kener.domain.uptime import Seconds
+from kener.models import (
+    AffectedMonitor,
+    Daily,
+    Incident,
+    IncidentUpdate,
+    Maintenance,
+    MaintenanceMonitor,
+    MaintenanceWindow,
+    Monitor,
+    MonitorState,
+)
+from kener.services import rollups, site
+from kener.services.site import Site
+
+DAYS = 90
+PHONE_DAYS = 30
+PAST_DAYS = 7
+AHEAD_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of one monitor, in the site's time zone."""
+
+    date: date
+    up_s: int = 0
+    degraded_s: int = 0
+    down_s: int = 0
+    maintenance_s: int = 0
+
+    @property
+    def measured_s(self) -> int:
+        return self.up_s + self.degraded_s + self.down_s
+
+    @property
+    def seconds(self) -> Seconds:
+        return Seconds(self.up_s, self.degraded_s, self.down_s)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRow:
+    """A line of the ledger. `status` is what is shown, `since` when it began where that is known."""
+
+    id: int
+    tag: str
+    name: str
+    section: str
+    description: str | None
+    external_url: str | None
+    is_hidden: bool
+    status: Status
+    latency_ms: int | None
+    since: datetime | None
+    until: datetime | None
+    checked_at: datetime | None
+    error: str | None
+    days: tuple[Day, ...]
+
+    @property
+    def uptime(self) -> float | None:
+        return uptime_of(self.days)
+
+    @property
+    def uptime_30(self) -> float | None:
+        return uptime_of(self.days[-PHONE_DAYS:])
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedRow:
+    """A monitor that an incident affects; `tag` is None where its page cannot be seen."""
+
+    name: str
+    tag: str | None
+    impact: Status
+    monitor_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRow:
+    """One entry of a timeline."""
+
+    id: int
+    state: IncidentState
+    text: str
+    at: datetime
+    is_automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident with its timeline, newest first."""
+
+    id: int
+    title: str
+    state: IncidentState
+    source: Source
+    start_at: datetime
+    end_at: datetime | None
+    is_private: bool
+    impact: Status
+    affected: tuple[AffectedRow, ...]
+    updates: tuple[UpdateRow, ...]
+
+    @property
+    def is_open(self) -> bool:
+        return self.end_at is None
+
+    @property
+    def lasting(self) -> str:
+        return in_words(((self.end_at or clock.now()) - self.start_at).total_seconds())
+
+    @property
+    def told(self) -> tuple[UpdateRow, ...]:
+        """The updates that are shown at once: all of up to four, else the newest two and the first."""
+        return self.updates if len(self.updates) <= 4 else (*self.updates[:2], self.updates[-1])
+
+    @property
+    def folded(self) -> tuple[UpdateRow, ...]:
+        """The updates between, which are folded away."""
+        return () if len(self.updates) <= 4 else self.updates[2:-1]
+
+    @property
+    def closing(self) -> UpdateRow | None:
+        """What is quoted of a past incident: the newest words of a person, else the newest update."""
+        by_hand = [update for update in self.updates if not update.is_automatic]
+        return next(iter(by_hand), self.updates[0] if self.updates else None)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """A maintenance window that runs or is planned."""
+
+    id: int
+    title: str
+    description: str
+    start_at: datetime
+    end_at: datetime
+    names: tuple[str, ...]
+
+    @property
+    def is_running(self) -> bool:
+        return self.start_at <= clock.now() < self.end_at
+
+    @property
+    def share(self) -> int:
+        """Percent of it that is over."""
+        total = (self.end_at - self.start_at).total_seconds()
+        return max(0, min(100, round(100 * (clock.now() - self.start_at).total_seconds() / total)))
+
+
+@dataclass(frozen=True, slots=True)
+class PastDays:
+    """A day with its incidents, or a run of days without any."""
+
+    first: date
+    last: date
+    incidents: tuple[IncidentRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything on the home page."""
+
+    site: Site
+    now: datetime
+    verdict: display.Verdict
+    counts: tuple[tuple[Status, int], ...]
+    checked_at: datetime | None
+    sections: tuple[tuple[str, tuple[MonitorRow, ...]], ...]
+    dates: tuple[date, ...]
+    active: tuple[IncidentRow, ...]
+    windows: tuple[WindowRow, ...]
+    past: tuple[PastDays, ...]
+    has_monitors: bool = field(default=True)
+
+
+def home(session: Session, *, staff: bool = False) -> Home:
+    """The home page."""
+    here, now = site.read(session), clock.now()
+    rows = monitors(session, here, staff=staff)
+    incidents = recent_incidents(session, since=now - timedelta(days=PAST_DAYS), staff=staff)
+    counts = [(status, sum(1 for row in rows if row.status is status)) for status in _ORDER]
+    today = now.astimezone(here.tz).date()
+    return Home(
+        site=here,
+        now=now,
+        verdict=display.verdict([(row.name, row.status) for row in rows]),
+        counts=tuple((status, number) for status, number in counts if number),
+        checked_at=max((row.checked_at for row in rows if row.checked_at), default=None),
+        sections=_sections(rows),
+        dates=tuple(today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)),
+        active=tuple(incident for incident in incidents if incident.is_open),
+        windows=windows_ahead(session, staff=staff),
+        past=_past(incidents, today, here.tz),
+        has_monitors=bool(rows),
+    )
+
+
+_ORDER = (Status.DOWN, Status.DEGRADED, Status.MAINTENANCE, Status.NO_DATA, Status.UP)
+
+
+def monitors(
+    session: Session, here: Site, *, staff: bool = False, tag: str | None = None, days: int = DAYS
+) -> list[MonitorRow]:
+    """The monitors with what is shown for them and their days: four statements."""
+    now = clock.now()
+    query = select(Monitor, MonitorState).join(MonitorState).where(Monitor.is_active.is_(True))
+    query = query.order_by(Monitor.position, Monitor.id)
+    if not staff:
+        query = query.where(Monitor.is_hidden.is_(False))
+    if tag is not None:
+        query = query.where(Monitor.tag == tag)
+    found = [(monitor, state) for monitor, state in session.execute(query)]
+    ids = [monitor.id for monitor, _ in found]
+    impacts, windows = _impacts(session, ids), _windows(session, ids, since=now - timedelta(days=days))
+    by_day = _days(session, here, ids, now, days)
+    return [_monitor(monitor, state, impacts, windows, by_day, here, now, days) for monitor, state in found]
+
+
+def _monitor(
+    monitor: Monitor,
+    state: MonitorState,
+    impacts: dict[int, list[Status]],
+    windows: dict[int, list[tuple[datetime, datetime, Status]]],
+    by_day: dict[int, dict[date, Day]],
+    here: Site,
+    now: datetime,
+    days: int,
+) -> MonitorRow:
+    default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
+    epoch = int(now.timestamp())
+    seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=epoch, default=default)
+    running = [window for window in windows[monitor.id] if window[0] <= now < window[1]]
+    status = display.shown(seen, impacts=impacts[monitor.id], windows=[impact for _, _, impact in running])
+    as_seen = status is state.status and state.since is not None
+    return MonitorRow(
+        id=monitor.id,
+        tag=monitor.tag,
+        name=monitor.name,
+        section=monitor.category_name,
+        description=monitor.description,
+        external_url=monitor.external_url,
+        is_hidden=monitor.is_hidden,
+        status=status,
+        latency_ms=state.latency_ms if seen is state.status else None,
+        since=clock.at(state.since or 0) if as_seen else None,
+        until=max((end for _, end, _ in running), default=None),
+        checked_at=clock.at(state.at) if state.at is not None else None,
+        error=state.error,
+        days=_day_row(by_day[monitor.id], state, windows[monitor.id], here.tz, now, days),
+    )
+
+
+def _day_row(
+    stored: dict[date, Day],
+    state: MonitorState,
+    windows: Sequence[tuple[datetime, datetime, Status]],
+    zone: ZoneInfo,
+    now: datetime,
+    days: int,
+) -> tuple[Day, ...]:
+    """`days` days, oldest first: the stored ones, the open stretch after the newest sample, maintenance painted over."""
+    today = now.astimezone(zone).date()
+    values = {
+        day: stored.get(day, Day(day)) for day in (today - timedelta(days=back) for back in range(days - 1, -1, -1))
+    }
+    if state.at is not None:
+        open_s = max(0, min(int(now.timestamp()) - state.at, state.span_s))
+        last = clock.at(state.at).astimezone(zone).date()
+        if open_s and last in values:
+            values[last] = _longer(values[last], state.status, open_s)
+    for start, end, impact in windows:
+        if impact is Status.MAINTENANCE:
+            for day in _dates(start.astimezone(zone).date(), min(end, now).astimezone(zone).date()):
+                if day in values:
+                    values[day] = _in_maintenance(values[day], start, min(end, now), zone)
+    return tuple(values.values())
+
+
+def _longer(day: Day, status: Status, seconds: int) -> Day:
+    match status:
+        case Status.UP:
+            return Day(day.date, day.up_s + seconds, day.degraded_s, day.down_s, day.maintenance_s)
+        case Status.DEGRADED:
+            return Day(day.date, day.up_s, day.degraded_s + seconds, day.down_s, day.maintenance_s)
+        case Status.DOWN:
+            return Day(day.date, day.up_s, day.degraded_s, day.down_s + seconds, day.maintenance_s)
+    return day
+
+
+def _in_maintenance(day: Day, start: datetime, end: datetime, zone: ZoneInfo) -> Day:
+    first, following = (datetime.fromtimestamp(moment, UTC) for moment in rollups.day_bounds(day.date, zone))
+    seconds = int((min(end, following) - max(start, first)).total_seconds())
+    if seconds <= 0:
+        return day
+    down = max(0, day.down_s - seconds)
+    degraded = max(0, day.degraded_s - max(0, seconds - (day.down_s - down)))
+    return Day(day.date, day.up_s, degraded, down, day.maintenance_s + seconds)
+
+
+def _dates(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(days=i) for i in range((last - first).days + 1))
+
+
+def uptime_of(days: Iterable[Day]) -> float | None:
+    """Time-weighted uptime over days; None when nothing was measured."""
+    return sum((day.seconds for day in days), Seconds()).ratio
+
+
+def _days(session: Session, here: Site, ids: Sequence[int], now: datetime, days: int) -> dict[int, dict[date, Day]]:
+    first = now.astimezone(here.tz).date() - timedelta(days=days - 1)
+    query = select(Daily.monitor_id, Daily.day, Daily.up_s, Daily.degraded_s, Daily.down_s).where(
+        Daily.monitor_id.in_(ids), Daily.day >= first
+    )
+    found: dict[int, dict[date, Day]] = defaultdict(dict)
+    for monitor_id, day, up, degraded, down in session.execute(query):
+        found[monitor_id][day] = Day(day, up, degraded, down)
+    return found
+
+
+def _impacts(session: Session, ids: Sequence[int]) -> dict[int, list[Status]]:
+    """Impacts of open incidents that people opened."""
+    query = (
+        select(AffectedMonitor.monitor_id, AffectedMonitor.impact)
+        .join(Incident, Incident.id == AffectedMonitor.incident_id)
+        .where(AffectedMonitor.monitor_id.in_(ids), Incident.status == "OPEN", Incident.source != Source.ALERT)
+    )
+    impacts: dict[int, list[Status]] = defaultdict(list)
+    for monitor_id, impact in session.execute(query):
+        if monitor_id is not None:
+            impacts[monitor_id].append(impact)
+    return impacts
+
+
+def _windows(
+    session: Session, ids: Sequence[int], *, since: datetime
+) -> dict[int, list[tuple[datetime, datetime, Status]]]:
+    """Maintenance windows that began and did not end before `since`."""
+    query = (
+        select(
+            MaintenanceMonitor.monitor_id,
+            MaintenanceWindow.start_at,
+            MaintenanceWindow.end_at,
+            MaintenanceMonitor.impact,
+        )
+        .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == MaintenanceMonitor.maintenance_id)
+        .where(
+            MaintenanceMonitor.monitor_id.in_(ids),
+            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.end_at > since,
+            MaintenanceWindow.start_at <= clock.now(),
+        )
+    )
+    windows: dict[int, list[tuple[datetime, datetime, Status]]] = defaultdict(list)
+    for monitor_id, start, end, impact in session.execute(query):
+        windows[monitor_id].append((start, end, impact))
+    return windows
+
+
+def _sections(rows: Sequence[MonitorRow]) -> tuple[tuple[str, tuple[MonitorRow, ...]], ...]:
+    """Monitors by category, in the order in which the categories first appear."""
+    order = list(dict.fromkeys(row.section for row in rows))
+    ordered = sorted(rows, key=lambda row: order.index(row.section))
+    return tuple((name, tuple(group)) for name, group in groupby(ordered, key=lambda row: row.section))
+
+
+def recent_incidents(session: Session, *, since: datetime, staff: bool = False) -> list[IncidentRow]:
+    """Open incidents, and those that ended after `since`, newest first."""
+    query = select(Incident).where(or_(Incident.end_at.is_(None), Incident.end_at >= since))
+    return _incidents(session, query, staff=staff)
+
+
+def incidents_of(session: Session, monitor_id: int, *, staff: bool = False, limit: int = 20) -> list[IncidentRow]:
+    """The newest incidents that affected a monitor."""
+    mine = select(AffectedMonitor.incident_id).where(AffectedMonitor.monitor_id == monitor_id)
+    return _incidents(session, select(Incident).where(Incident.id.in_(mine)).limit(limit), staff=staff)
+
+
+def incident(session: Session, incident_id: int, *, staff: bool = False) -> IncidentRow | None:
+    """One incident, or None where there is none to be seen."""
+    found = _incidents(session, select(Incident).where(Incident.id == incident_id), staff=staff)
+    return found[0] if found else None
+
+
+def _incidents(session: Session, query: Any, *, staff: bool) -> list[IncidentRow]:
+    if not staff:
+        query = query.where(Incident.is_private.is_(False))
+    query = query.order_by(Incident.start_at.desc(), Incident.id.desc())
+    query = query.options(selectinload(Incident.updates), selectinload(Incident.affected))
+    found = list(session.scalars(query))
+    ids = {affected.monitor_id for one in found for affected in one.affected if affected.monitor_id}
+    hidden = (
+        set(session.scalars(select(Monitor.id).where(Monitor.id.in_(ids), Monitor.is_hidden.is_(True))))
+        if ids
+        else set()
+    )
+    return [_incident(one, set() if staff else hidden) for one in found]
+
+
+def _incident(found: Incident, hidden: set[int]) -> IncidentRow:
+    affected = [one for one in found.affected if one.monitor_id not in hidden]
+    updates = sorted(found.updates, key=lambda update: (update.at, update.id), reverse=True)
+    return IncidentRow(
+        id=found.id,
+        title=found.title,
+        state=found.state,
+        source=found.source,
+        start_at=found.start_at,
+        end_at=found.end_at,
+        is_private=found.is_private,
+        impact=Status.DOWN if any(one.impact is Status.DOWN for one in found.affected) else Status.DEGRADED,
+        affected=tuple(
+            AffectedRow(one.monitor_name, one.monitor_tag if one.monitor_id else None, one.impact, one.monitor_id)
+            for one in affected
+        ),
+        updates=tuple(
+            UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic) for update in updates
+        ),
+    )
+
+
+def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, ...]:
+    """Maintenance that runs or begins within 30 days."""
+    now = clock.now()
+    query = (
+        select(MaintenanceWindow, Maintenance)
+        .join(Maintenance)
+        .where(
+            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.end_at > now,
+            MaintenanceWindow.start_at < now + timedelta(days=AHEAD_DAYS),
+        )
+        .order_by(MaintenanceWindow.start_at)
+    )
+    if not staff:
+        query = query.where(Maintenance.is_private.is_(False))
+    found = session.execute(query).all()
+    names = _maintained(session, [maintenance.id for _, maintenance in found], staff=staff)
+    return tuple(
+        WindowRow(
+            window.id, maintenance.title, maintenance.description, window.start_at, window.end_at, names[maintenance.id]
+        )
+        for window, maintenance in found
+    )
+
+
+def _maintained(session: Session, ids: Sequence[int], *, staff: bool) -> dict[int, tuple[str, ...]]:
+    query = (
+        select(MaintenanceMonitor.maintenance_id, Monitor.name)
+        .join(Monitor, Monitor.id == MaintenanceMonitor.monitor_id)
+        .where(MaintenanceMonitor.maintenance_id.in_(ids))
+        .order_by(Monitor.name)
+    )
+    if not staff:
+        query = query.where(Monitor.is_hidden.is_(False))
+    names: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    for maintenance_id, name in session.execute(query):
+        names[maintenance_id] = (*names[maintenance_id], name)
+    return names
+
+
+def _past(incidents: Sequence[IncidentRow], today: date, zone: ZoneInfo) -> tuple[PastDays, ...]:
+    """The last seven days, newest first, by the day on which incidents began; quiet days in a row share a line."""
+    ended: dict[date, list[IncidentRow]] = defaultdict(list)
+    for one in incidents:
+        if not one.is_open:
+            ended[one.start_at.astimezone(zone).date()].append(one)
+    days: list[PastDays] = []
+    for back in range(PAST_DAYS):
+        day = today - timedelta(days=back)
+        if day in ended:
+            days.append(PastDays(day, day, tuple(ended[day])))
+        elif days and not days[-1].incidents:
+            days[-1] = PastDays(day, days[-1].last)
+        else:
+            days.append(PastDays(day, day))
+    return tuple(days) if ended else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a feed: an update of an incident."""
+
+    update: UpdateRow
+    incident_id: int
+    title: str
+    changed_at: datetime
+
+
+def feed(session: Session, *, limit: int = 50) -> list[Entry]:
+    """The newest updates of public incidents."""
+    query = (
+        select(IncidentUpdate, Incident.title)
+        .join(Incident)
+        .where(Incident.is_private.is_(False))
+        .order_by(IncidentUpdate.at.desc(), IncidentUpdate.id.desc())
+        .limit(limit)
+    )
+    return [
+        Entry(
+            UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic),
+            update.incident_id,
+            title,
+            max(update.updated_at, update.at),
+        )
+        for update, title in session.execute(query)
+    ]

@@ -1,0 +1,137 @@
+"""Pages for visitors: home, one monitor, one incident."""
+
+from flask import Blueprint, Response, abort, request, url_for
+from flask_login import current_user
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response as BaseResponse
+
+from kener import live
+from kener.db import db
+from kener.extensions import csrf
+from kener.markup import markdown, plain
+from kener.queries import history
+from kener.queries import public as rows
+from kener.services import accounts, site
+from kener.web.access import public, safe_next
+from kener.web.errors import answer
+from kener.web.fragments import not_modified, render
+
+bp = Blueprint("public", __name__)
+
+
+bp.add_app_template_filter(markdown, "markdown")
+bp.add_app_template_filter(plain, "plain")
+
+
+def is_staff() -> bool:
+    """Whether hidden monitors and private incidents may be shown in this request."""
+    return bool(current_user.is_authenticated)
+
+
+def revision() -> str:
+    """The revision that this rendering shows: the cache's, where it asked."""
+    found: str | None = request.environ.get("kener.revision")
+    return found or live.revision()
+
+
+@bp.get("/")
+@public
+def home() -> BaseResponse:
+    """The status page. htmx polls it with the revision it has seen."""
+    now = revision()
+    if request.args.get("seen") == now and request.headers.get("HX-Request"):
+        return not_modified()
+    session = db.session()
+    data = rows.home(session, staff=is_staff())
+    firsts = {one.id: monitor_id for one in data.active if (monitor_id := _first(one))}
+    hour = history.last_hour(session, list(firsts.values()))
+    is_new = not data.has_monitors and not accounts.is_set_up(session)
+    return render(
+        "public/home.html", fragment="live", site=data.site, home=data, hour=hour, firsts=firsts, revision=now, is_new=is_new
+    )
+
+
+def _first(incident: rows.IncidentRow) -> int | None:
+    """The monitor whose last hour stands beside an incident."""
+    return next((affected.monitor_id for affected in incident.affected if affected.monitor_id), None)
+
+
+@bp.get("/monitors/<tag>")
+@public
+def monitor(tag: str) -> BaseResponse:
+    """One monitor: status, uptime, response time, incidents."""
+    session, here, now = db.session(), site.read(db.session()), revision()
+    if request.args.get("seen") == now and request.headers.get("HX-Request"):
+        return not_modified()
+    found = rows.monitors(session, here, staff=is_staff(), tag=tag)
+    if not found:
+        abort(404)
+    span = request.args.get("range", "24h")
+    if span not in history.RANGES:
+        abort(404)
+    return render(
+        "public/monitor.html",
+        fragment="live",
+        site=here,
+        monitor=found[0],
+        uptimes=history.uptimes(session, found[0]),
+        latency=history.latency(session, found[0].id, span),
+        ranges=list(history.RANGES),
+        incidents=rows.incidents_of(session, found[0].id, staff=is_staff()),
+        revision=now,
+    )
+
+
+@bp.get("/incidents/<int:incident_id>")
+@public
+def incident(incident_id: int) -> BaseResponse:
+    """One incident with its whole timeline. It polls while it is open."""
+    session, now = db.session(), revision()
+    if request.args.get("seen") == now and request.headers.get("HX-Request"):
+        return not_modified()
+    if incident_id >= 1 << 31:
+        abort(404)
+    found = rows.incident(session, incident_id, staff=is_staff())
+    if found is None:
+        abort(404)
+    return render("public/incident.html", fragment="live", site=site.read(session), incident=found, revision=now)
+
+
+@bp.post("/preferences")
+@csrf.exempt  # type: ignore[untyped-decorator]
+@public
+def preferences() -> BaseResponse:
+    """Keep the visitor's theme in a cookie.
+
+    Public pages are cached and carry no token. A forged request could only change colours, and one that says that it comes from another
+    site is refused all the same.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return answer(403)
+    theme = request.form.get("theme", "system")
+    if theme not in ("system", "light", "dark"):
+        return answer(422, "Choose system, light or dark.")
+    back = safe_next(_path_of(request.referrer)) or url_for("public.home")
+    response = redirect(back, 303)
+    if theme == "system":
+        response.delete_cookie("theme")
+    else:
+        response.set_cookie(
+            "theme", theme, max_age=365 * 86_400, samesite="Lax", httponly=True, secure=request.is_secure
+        )
+    return response
+
+
+def _path_of(referrer: str | None) -> str | None:
+    """The path of a page of this site, or None."""
+    if not referrer or not referrer.startswith(request.host_url):
+        return None
+    return "/" + referrer.removeprefix(request.host_url)
+
+
+@bp.get("/robots.txt")
+@public
+def robots() -> Response:
+    """What crawlers may read."""
+    lines = ["User-agent: *", "Disallow: /manage", "Disallow: /account", "Disallow: /api/", "Disallow: /ext/", ""]
+    return Response("\n".join(lines), content_type="text/plain; charset=utf-8")
