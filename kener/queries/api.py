@@ -15,7 +15,8 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from kener import clock, models
 from kener.db import reading
-from kener.domain.alerting import GAP_INTERVALS, AlertStatus, AlertType, Severity
+from kener.domain import display
+from kener.domain.alerting import AlertStatus, AlertType, Severity
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import AlertConfigurationInput
 from kener.domain.specs import MonitorType
@@ -61,7 +62,11 @@ class Monitor:
     status: Annotated[Literal["ACTIVE", "INACTIVE"], Field(description="INACTIVE: paused.")]
     is_hidden: YesNo
     current_status: Annotated[
-        Status, Field(description="What was seen last; NO_DATA when nothing was seen for three intervals.")
+        Status,
+        Field(
+            description="What was seen last, whatever incidents and maintenance say. When nothing was seen for three intervals: "
+            "NO_DATA, of a NONE monitor its default status."
+        ),
     ]
     latency_ms: Annotated[int | None, Field(description="The newest measured latency.")]
     created_at: datetime
@@ -394,7 +399,8 @@ def _object(stored: Any) -> dict[str, Any]:
 
 def _monitor(row: models.Monitor, now: int) -> Monitor:
     state = row.state
-    fresh = state is not None and state.at is not None and now - state.at <= GAP_INTERVALS * state.span_s
+    default = row.default_status if row.monitor_type is MonitorType.NONE else Status.NO_DATA
+    seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=now, default=default)
     return Monitor(
         tag=row.tag,
         name=row.name,
@@ -409,8 +415,8 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         default_status=row.default_status,
         status="ACTIVE" if row.is_active else "INACTIVE",
         is_hidden=_yes_no(row.is_hidden),
-        current_status=state.status if fresh else Status.NO_DATA,
-        latency_ms=state.latency_ms if fresh else None,
+        current_status=seen,
+        latency_ms=state.latency_ms if seen is state.status else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,

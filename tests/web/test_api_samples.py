@@ -79,7 +79,8 @@ def test_the_newest_sample_is_what_the_monitor_shows(api: Api, minute: int) -> N
 def test_what_was_seen_long_ago_is_not_the_current_status(api: Api, minute: int) -> None:
     write(api, minute, minute, status="DOWN", latency=42)
     monitor = api.get("/monitors/office")["monitor"]
-    assert (monitor["current_status"], monitor["latency_ms"]) == ("NO_DATA", None)
+    assert (monitor["current_status"], monitor["latency_ms"]) == ("UP", None)
+    assert api.patch("/monitors/office", {"default_status": "NO_DATA"})["monitor"]["current_status"] == "NO_DATA"
 
 
 @pytest.mark.parametrize(
