@@ -4,7 +4,8 @@ Time is a line, a good day is the same quiet tick, trouble changes the shape of 
 quiet quarter of a year costs a dozen bytes. Colours, and so the theme, come from the style sheet.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from math import sqrt
@@ -40,27 +41,47 @@ class Day(Protocol):
     def measured_s(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring days of one shape, by their index."""
+
+    shape: Status
+    first: int
+    last: int
+
+
 def day_bars(days: Sequence[Day], label_span: str = "") -> Markup:
     """A monitor's days, oldest first, the last one being today. `label_span` begins the text alternative: `90 days`."""
-    shapes = [_shape(day) for day in days]
-    paths = [
-        ("b-up", _runs(i for i, shape in enumerate(shapes) if shape is Status.UP), 15.5),
-        ("b-none", _runs(i for i, shape in enumerate(shapes) if shape is Status.NO_DATA), 26),
-    ]
-    drawn = [f'<path class="{name}" d="{_strokes(runs, y)}"/>' for name, runs, y in paths if runs]
-    filled: dict[str, list[str]] = {}
-    for i, (day, shape) in enumerate(zip(days, shapes, strict=True)):
-        for name, path in _filled(i, day, shape):
-            filled.setdefault(name, []).append(path)
-    drawn += [f'<path class="{name}" d="{"".join(filled[name])}"/>' for name in sorted(filled, reverse=True)]
+    stretches = list(_stretches(days))
+    troubled = [i for s in stretches if s.shape not in _STROKES for i in range(s.first, s.last + 1)]
+    paths: dict[str, str] = {}
+    for stretch in stretches:
+        if stretch.shape in _STROKES:
+            name, y = _STROKES[stretch.shape]
+            paths[name] = paths.get(name, "") + f"M{PITCH * stretch.first + 2} {y}H{PITCH * stretch.last + 5}"
+    for i in troubled:
+        for name, path in _filled(i, days[i]):
+            paths[name] = paths.get(name, "") + path
     return Markup(
         '<svg viewBox="0 0 {width} 36" preserveAspectRatio="none" role="img" aria-label="{label}"{data}>{drawn}</svg>'
     ).format(
         width=PITCH * len(days),
-        label=_told(days, shapes, label_span),
-        data=_data(days, shapes),
-        drawn=trusted("".join(drawn)),
+        label=_told(days, stretches, troubled, label_span),
+        data=_data(days, stretches, troubled),
+        drawn=trusted("".join(f'<path class="{name}" d="{paths[name]}"/>' for name in _ORDER if name in paths)),
     )
+
+
+_STROKES = {Status.UP: ("b-up", "15.5"), Status.NO_DATA: ("b-none", "26")}
+_ORDER = ("b-up", "b-none", "b-rest", "b-maintenance", "b-degraded", "b-down")
+
+
+def _stretches(days: Sequence[Day]) -> Iterator[Stretch]:
+    at = 0
+    for shape, group in groupby(days, key=_shape):
+        length = sum(1 for _ in group)
+        yield Stretch(shape, at, at + length - 1)
+        at += length
 
 
 def _shape(day: Day) -> Status:
@@ -74,9 +95,9 @@ def _shape(day: Day) -> Status:
     return Status.UP if day.measured_s else Status.NO_DATA
 
 
-def _filled(i: int, day: Day, shape: Status) -> Iterator[tuple[str, str]]:
+def _filled(i: int, day: Day) -> Iterator[tuple[str, str]]:
     x = PITCH * i + 1
-    match shape:
+    match _shape(day):
         case Status.DOWN:
             height = max(8, min(25, round(25 * sqrt(_share(day.down_s, day)))))
             yield "b-down", f"M{x} {LINE - height}h5v{height + 7}h-5z"
@@ -94,63 +115,43 @@ def _share(seconds: int, day: Day) -> float:
     return min(1.0, seconds / day.measured_s) if day.measured_s else 1.0
 
 
-def _runs(indices: Iterable[int]) -> list[tuple[int, int]]:
-    """Neighbouring indices as (first, last)."""
-    runs = []
-    for _, group in groupby(enumerate(indices), key=lambda pair: pair[1] - pair[0]):
-        members = [index for _, index in group]
-        runs.append((members[0], members[-1]))
-    return runs
-
-
-def _strokes(runs: list[tuple[int, int]], y: float) -> str:
-    return "".join(f"M{PITCH * first + 2} {y:g}H{PITCH * last + 5}" for first, last in runs)
-
-
-def _told(days: Sequence[Day], shapes: Sequence[Status], span: str) -> str:
+def _told(days: Sequence[Day], stretches: Sequence[Stretch], troubled: Sequence[int], span: str) -> str:
     """The drawing in words: span, uptime, the latest troubles."""
-    first = next((i for i, shape in enumerate(shapes) if shape is not Status.NO_DATA), len(days))
-    if first == len(days):
-        return "Not monitored yet."
-    span = f"Monitored for {_days(len(days) - first)}" if first else span or _days(len(days))
     measured, down = sum(day.measured_s for day in days), sum(day.down_s for day in days)
-    troubles = [
-        trouble
-        for i in reversed(range(len(days)))
-        if (trouble := _trouble(days[i], shapes[i], today=i == len(days) - 1))
-    ]
-    told = "; ".join(troubles[:TROUBLES_TOLD]) or "no trouble"
-    uptime = f", {percent((measured - down) / measured)} up" if measured else ""
-    more = f"; {len(troubles) - TROUBLES_TOLD} earlier" if len(troubles) > TROUBLES_TOLD else ""
-    return f"{span}{uptime}. {told[0].upper()}{told[1:]}{more}."
+    if not measured:
+        return "Not monitored yet."
+    first = stretches[0].last + 1 if stretches[0].shape is Status.NO_DATA else 0
+    span = f"Monitored for {_days(len(days) - first)}" if first else span or _days(len(days))
+    latest = [_trouble(days[i], today=i == len(days) - 1) for i in reversed(troubled[-TROUBLES_TOLD:])]
+    earlier = len(troubled) - len(latest)
+    told = "; ".join([*latest, f"{earlier} earlier"] if earlier else latest) or "no trouble"
+    return f"{span}, {percent((measured - down) / measured)} up. {told[0].upper()}{told[1:]}."
 
 
 def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"
 
 
-def _trouble(day: Day, shape: Status, *, today: bool) -> str | None:
+def _trouble(day: Day, *, today: bool) -> str:
     date = "today" if today else f"on {day.date.day} {day.date:%B}"
-    match shape:
+    match _shape(day):
         case Status.DOWN:
             return f"down {short(day.down_s)} {date}"
         case Status.DEGRADED:
             return f"degraded {short(day.degraded_s)} {date}"
-        case Status.MAINTENANCE:
+        case _:
             return f"in maintenance {short(day.maintenance_s)} {date}"
-    return None
 
 
-def _data(days: Sequence[Day], shapes: Sequence[Status]) -> Markup:
-    """What the tooltip needs: the first date, and for days that are not plainly good `index:up,degraded,down,maintenance`."""
+def _data(days: Sequence[Day], stretches: Sequence[Stretch], troubled: Sequence[int]) -> Markup:
+    """What the tooltip needs: the first date; `first-last` of what was not measured; for troubled days
+    `index:up,degraded,down,maintenance` in seconds. All other days are plainly good.
+    """
     if not days:
         return Markup("")
-    odd = " ".join(
-        f"{i}:{day.up_s},{day.degraded_s},{day.down_s},{day.maintenance_s}"
-        for i, (day, shape) in enumerate(zip(days, shapes, strict=True))
-        if shape is not Status.UP
-    )
-    return Markup(' data-from="{}" data-days="{}"').format(days[0].date.isoformat(), odd)
+    empty = [f"{s.first}-{s.last}" for s in stretches if s.shape is Status.NO_DATA]
+    odd = [f"{i}:{d.up_s},{d.degraded_s},{d.down_s},{d.maintenance_s}" for i in troubled for d in (days[i],)]
+    return Markup(' data-from="{}" data-days="{}"').format(days[0].date.isoformat(), " ".join(empty + odd))
 
 
 def ruler(dates: Sequence[date]) -> Markup:

@@ -153,9 +153,11 @@ def test_a_longer_outage_is_never_drawn_shorter(one: int, other: int):
 
 
 def test_the_tooltip_finds_the_seconds_of_every_day_that_is_not_plainly_good():
-    drawing = svg(day_bars(quarter(day_0={"down_s": 60}, day_89={"degraded_s": 5}), "90 days"))
+    days = quarter(day_0={"down_s": 60}, day_85={"degraded_s": 5})
+    days[:3] = [Day(day.date) for day in days[:3]]
+    drawing = svg(day_bars(days, "90 days"))
     assert drawing["data-from"] == "2026-08-26"
-    assert drawing["data-days"] == "0:86395,5,0,0 89:86340,0,60,0"
+    assert drawing["data-days"] == "0-2 4:86395,5,0,0 89:86340,0,60,0"
 
 
 def test_a_hundred_quiet_monitors_stay_small():

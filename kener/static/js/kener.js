@@ -261,11 +261,20 @@
     return { drawing, index: Math.max(0, Math.min(count - 1, index)) };
   };
 
+  /* The seconds by status of a day that is not plainly good, else null. "0-48 52:86340,0,60,0": nothing measured until 48, trouble on 52. */
+  const secondsOf = (days, index) => {
+    for (const part of days.split(" ")) {
+      const [span, seconds] = part.split(":");
+      const [first, last = first] = span.split("-").map(Number);
+      if (span && index >= first && index <= last) return (seconds || "0,0,0,0").split(",").map(Number);
+    }
+    return null;
+  };
+
   const dayOf = (drawing, index) => {
     const at = new Date(`${drawing.dataset.from}T00:00:00Z`);
     at.setUTCDate(at.getUTCDate() + index);
-    const odd = drawing.dataset.days.match(new RegExp(`(?:^| )${index}:([\\d,]+)`));
-    const seconds = odd ? odd[1].split(",").map(Number) : null;
+    const seconds = secondsOf(drawing.dataset.days, index);
     const total = seconds ? seconds.reduce((sum, part) => sum + part, 0) : 1;
     const share = seconds ? (total - seconds[2]) / total : 1;
     const options = { weekday: "short", day: "numeric", month: "long", timeZone: "UTC" };
