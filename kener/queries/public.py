@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from kener import clock
 from kener.domain import display
+from kener.domain.days import day_bounds
 from kener.domain.durations import in_words
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.specs import MonitorType
@@ -32,8 +33,8 @@ from kener.models import (
     Monitor,
     MonitorState,
 )
-from kener.services import rollups, site
-from kener.services.site import Site
+from kener.queries import site
+from kener.queries.site import Site
 
 DAYS = 90
 PHONE_DAYS = 30
@@ -312,7 +313,7 @@ def _longer(day: Day, status: Status, seconds: int) -> Day:
 
 
 def _in_maintenance(day: Day, start: datetime, end: datetime, zone: ZoneInfo) -> Day:
-    first, following = (datetime.fromtimestamp(moment, UTC) for moment in rollups.day_bounds(day.date, zone))
+    first, following = (datetime.fromtimestamp(moment, UTC) for moment in day_bounds(day.date, zone))
     seconds = int((min(end, following) - max(start, first)).total_seconds())
     if seconds <= 0:
         return day

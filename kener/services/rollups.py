@@ -6,7 +6,7 @@ touched buckets from the samples, so late, repeated and edited samples stay righ
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from kener.db import upsert
+from kener.domain.days import day_bounds
 from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, covered
 from kener.models import Daily, Hourly, Sample
@@ -72,14 +73,6 @@ class Additions:
 def day_of(hour: int, zone: ZoneInfo) -> date:
     """The local day that an hour begins in."""
     return datetime.fromtimestamp(hour, zone).date()
-
-
-def day_bounds(day: date, zone: ZoneInfo) -> tuple[int, int]:
-    """First second of a local day and of the next one: 23, 24 or 25 hours apart."""
-    start = datetime(day.year, day.month, day.day, tzinfo=zone)
-    following = day + timedelta(days=1)
-    end = datetime(following.year, following.month, following.day, tzinfo=zone)
-    return int(start.timestamp()), int(end.timestamp())
 
 
 def recompute(session: Session, monitor_id: int, *, start: int, end: int, zone: ZoneInfo) -> None:
