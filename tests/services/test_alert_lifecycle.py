@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
