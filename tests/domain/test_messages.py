@@ -26,8 +26,9 @@ from kener.markup import markdown
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 RULE = Rule(AlertType.STATUS, "DOWN", 3, 5, Severity.CRITICAL, True)
 AWKWARD = [
-    "a|b", "\\", "a\\|b", "**", "`", "`|`", "<b>", "&lt;", "&amp;", "[a](b)", "![](x)", "_a_", "snake_case_name", "__a__", "~~a~~", "#",
-    "# a", "- a", "1. a", "---", "| --- |", "a\nb", "a  b", "\u2028", "$NAME", "{{x}}", "http://a.b/_c_", "<http://a.b>", "a_ b_", "_\u0301a_",
+    "a|b", "\\", "a\\|b", "**", "`", "`|`", "<b>", "&lt;", "&amp;", "[a](b)", "![](x)", "_a_", "snake_case_name", "__a__", "~~a~~",
+    "#", "# a", "- a", "1. a", "---", "| --- |", "a\nb", "a  b", "\u2028", "$NAME", "{{x}}", "http://a.b/_c_", "<http://a.b>",
+    "a_ b_", "_\u0301a_",
 ]  # fmt: skip
 
 names = st.text(max_size=40) | st.text("|\\`*_[]<>~&!#-:()\n a", max_size=20)
