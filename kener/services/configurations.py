@@ -42,6 +42,7 @@ def update(config_id: int, given: AlertConfigurationInput, *, actor: Actor, vers
         deliveries: list[int] = []
         if was_active and not configuration.is_active:
             deliveries = _end(session, active, "The alert configuration was deactivated.")
+            session.execute(sql_delete(Streak).where(Streak.config_id == config_id))
         elif _watched(configuration) != before:
             deliveries = _end(session, active, "The alert configuration was changed.")
             session.execute(sql_delete(Streak).where(Streak.config_id == config_id))
