@@ -49,12 +49,14 @@ def update(incident_id: int, given: IncidentInput, *, actor: Actor, version: int
         if version is not None and incident.version != version:
             raise Conflict
         incident.title, incident.is_private = given.title, given.is_private
-        incident.start_at = _utc(given.start_at)
+        started_at, incident.start_at = incident.start_at, _utc(given.start_at)
         _refuse_future("start_at", incident.start_at)
         _set_affected(session, incident, given.monitors)
         _set_end(session, incident, given.end_at and _utc(given.end_at), actor)
         incident.version += 1
         incident.retell()
+        if incident.start_at != started_at and incident.end_at is not None and incident.start_at > incident.end_at:
+            raise Refused({"start_at": "The start must lie before the end."})
         audit.note(session, actor, "change", f"incident-{incident_id}", incident.title)
     live.publish()
 
@@ -163,6 +165,8 @@ def _end(incident: Incident, end_at: datetime, actor: Actor) -> None:
             IncidentUpdate(state=IncidentState.RESOLVED, text="Resolved.", at=end_at, author=actor.name)
         )
     incident.retell()
+    if incident.end_at != end_at:
+        raise Refused({"end_at": "An update says that it was resolved before this time. Correct or delete it first."})
 
 
 def _affected(session: Session, given: Sequence[AffectedInput]) -> list[AffectedMonitor]:
