@@ -1,7 +1,7 @@
 """What people and programs may enter: one schema per thing, shared by form, API and import. Messages say what to do."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -47,12 +47,21 @@ def _flag(value: Any) -> Any:
     return {"YES": True, "NO": False}.get(value, value) if isinstance(value, str) else value
 
 
+def _utc(value: datetime) -> datetime:
+    """A time without a zone is UTC, so that any two times can be compared."""
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Enter a date between the years 2 and 9998.") from None
+
+
 def _blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control)]
 Prose = Annotated[str, Field(max_length=20_000), AfterValidator(_no_nul)]
+Moment = Annotated[datetime, AfterValidator(_utc)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_blank)]
 OptionalProse = Annotated[Prose | None, BeforeValidator(_blank)]
@@ -181,8 +190,8 @@ class IncidentInput(Input):
     """An incident opened by a person or a program (O5)."""
 
     title: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control)]
-    start_at: datetime
-    end_at: datetime | None = None
+    start_at: Moment
+    end_at: Moment | None = None
     monitors: Annotated[list[AffectedInput], Field(max_length=1000)] = []
     is_private: Flag = False
 
@@ -201,7 +210,7 @@ class UpdateInput(Input):
 
     state: IncidentState
     text: Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_no_nul)]
-    at: datetime | None = None
+    at: Moment | None = None
 
 
 class MaintenanceInput(Input):
@@ -209,8 +218,8 @@ class MaintenanceInput(Input):
 
     title: Name
     description: Prose = ""
-    start_at: datetime
-    end_at: datetime
+    start_at: Moment
+    end_at: Moment
     monitor_tags: Annotated[list[Tag], Field(max_length=1000)] = []
 
     @model_validator(mode="after")

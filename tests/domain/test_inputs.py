@@ -1,5 +1,6 @@
 """What people and programs may enter."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,6 +172,18 @@ def test_c3_thresholds_that_are_seldom_meant_are_allowed_with_a_warning(
 ) -> None:
     found = accepted(AlertConfigurationInput, failure_threshold=failure, success_threshold=success)
     assert [warning.split()[0] for warning in found.warnings()] == warned
+
+
+@pytest.mark.parametrize("kind", [IncidentInput, MaintenanceInput])
+def test_a_time_without_a_zone_is_utc(kind: type[Input]) -> None:
+    found = accepted(kind, start_at="2026-03-01T12:30", end_at="2026-03-01T14:00+01:00")
+    assert found.end_at - found.start_at == timedelta(minutes=30)
+    assert set(refused(kind, start_at="2026-03-01T12:30+01:00", end_at="2026-03-01T11:30")) == {"end_at"}
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+def test_a_time_that_utc_cannot_tell_is_refused(at: str) -> None:
+    assert "between the years" in refused(UpdateInput, at=at)["at"]
 
 
 def test_an_incident_affects_its_monitors_fully_unless_told_otherwise() -> None:
