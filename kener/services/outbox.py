@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from flask import current_app, render_template
-from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from kener import clock, jobs, notifiers
 from kener.db import again, reading, transaction
@@ -197,13 +197,24 @@ def due(after_delivery: int | None = None, *, limit: int = 500) -> list[int]:
         (Delivery.state.in_((DeliveryState.WAITING, DeliveryState.RETRYING))) & (Delivery.next_at <= now),
         (Delivery.state == DeliveryState.SENDING) & (Delivery.lease_until <= now),
     )
-    query = select(Delivery.id).where(startable).order_by(Delivery.id).limit(limit)
+    query = select(Delivery.id).where(startable, ~_waits_for_another()).order_by(Delivery.id).limit(limit)
     if after_delivery is None:
         query = query.where(or_(Delivery.state != DeliveryState.WAITING, Delivery.created_at <= now - SWEEP_AFTER))
     else:
         channel = select(Delivery.trigger_id).where(Delivery.id == after_delivery).scalar_subquery()
         query = query.where(Delivery.trigger_id == channel).limit(3)
     return list(session.scalars(query))
+
+
+def _waits_for_another() -> ColumnElement[bool]:
+    """The message before it is still on its way: were it listed, the stories of one bad channel would crowd the others out."""
+    earlier = aliased(Delivery)
+    return exists().where(
+        earlier.trigger_id == Delivery.trigger_id,
+        earlier.story == Delivery.story,
+        earlier.id < Delivery.id,
+        earlier.state.in_(_PENDING),
+    )
 
 
 def resend(delivery_id: int, *, actor: Actor) -> None:
