@@ -63,8 +63,8 @@ def _status_codes(value: str) -> str:
     if not parts:
         raise ValueError("Name at least one status code or range, for instance 200-399, 429.")
     for part in parts:
-        low, _, high = part.partition("-")
-        bounds = (low.strip(), (high or low).strip())
+        low, dash, high = part.partition("-")
+        bounds = (low.strip(), (high if dash else low).strip())
         if not all(bound.isascii() and bound.isdigit() and 100 <= int(bound) <= 599 for bound in bounds):
             raise ValueError(f"{part!r} is no status code. Write codes or ranges from 100 to 599: 200-399, 429.")
         if int(bounds[0]) > int(bounds[1]):

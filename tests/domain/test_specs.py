@@ -1,0 +1,173 @@
+"""What each monitor type needs to know."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kener.domain.inputs import mistakes
+from kener.domain.specs import SPECS, ApiSpec, HeartbeatSpec, MonitorType, parse_spec
+
+URL = "https://shop.example/health?full=1"
+GOOD: dict[MonitorType, dict[str, Any]] = {
+    MonitorType.API: {"url": URL},
+    MonitorType.HEARTBEAT: {},
+    MonitorType.NONE: {},
+}
+
+
+def refused(kind: MonitorType, **given: Any) -> dict[str, str]:
+    with pytest.raises(ValidationError) as caught:
+        parse_spec(kind, GOOD[kind] | given)
+    return mistakes(caught.value)
+
+
+def api(**given: Any) -> ApiSpec:
+    return ApiSpec.model_validate({"url": URL, **given})
+
+
+def test_every_type_has_settings_that_its_least_definition_satisfies() -> None:
+    assert {type(parse_spec(kind, GOOD[kind])) for kind in MonitorType} == set(SPECS.values())
+    assert refused(MonitorType.API, url=None) == {"url": "Enter text."}
+
+
+def test_an_api_monitor_starts_with_the_defaults_of_the_original() -> None:
+    assert api().model_dump(exclude_none=True) == {
+        "url": URL,
+        "method": "GET",
+        "headers": [],
+        "body": "",
+        "timeout": 10_000,
+        "allowSelfSignedCert": False,
+        "follow_redirects": True,
+        "max_redirects": 5,
+        "accepted_status_codes": "200-399, 429",
+    }
+
+
+@pytest.mark.parametrize("url", [URL, "http://localhost:8080", "HTTPS://EXAMPLE.COM", "http://[::1]:80/x", f" {URL} "])
+def test_an_address_of_the_web_is_accepted(url: str) -> None:
+    assert api(url=url).url == url.strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("shop.example", "http:// or https://"),
+        ("ftp://shop.example", "http:// or https://"),
+        ("file:///etc/passwd", "http:// or https://"),
+        ("https://", "host name"),
+        ("https://:443", "host name"),
+        ("https://shop.example/a b", "no spaces"),
+        ("https://shop.example\r\nHost: x", "no spaces"),
+        ('https://shop.example/"', "no spaces or quotes"),
+        ("https://shop.example:99999", "not a valid URL"),
+        ("https://shop.example:port", "not a valid URL"),
+        ("https://[::1", "not a valid URL"),
+        ("", "needed"),
+        (f"https://{'a' * 2048}", "at most 2048"),
+    ],
+)
+def test_what_is_no_address_of_the_web_is_refused(url: str, advice: str) -> None:
+    assert advice in refused(MonitorType.API, url=url)["url"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("200", "200"), (" 200-299 ,, 404 ", "200-299, 404"), ("100-599", "100-599"), ("503-503", "503-503")],
+)
+def test_status_codes_are_codes_and_ranges(written: str, kept: str) -> None:
+    assert api(accepted_status_codes=written).accepted_status_codes == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("", "at least one"),
+        (" , ", "at least one"),
+        ("99", "no status code"),
+        ("600", "no status code"),
+        ("2xx", "no status code"),
+        ("-200", "no status code"),
+        ("200-", "no status code"),
+        ("200-300-400", "no status code"),
+        ("²00", "no status code"),
+        ("399-200", "backwards"),
+    ],
+)
+def test_what_is_no_status_code_is_refused(written: str, advice: str) -> None:
+    assert advice in refused(MonitorType.API, accepted_status_codes=written)["accepted_status_codes"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(100, 599), st.integers(100, 599)).map(sorted), min_size=1, max_size=9),
+    st.integers(0, 999),
+)
+def test_a_status_code_is_accepted_exactly_when_a_range_holds_it(ranges: list[list[int]], code: int) -> None:
+    written = ", ".join(f"{low}-{high}" if low < high else f"{low}" for low, high in ranges)
+    assert api(accepted_status_codes=written).accepts(code) == any(low <= code <= high for low, high in ranges)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("method", "TRACE", "method"),
+        ("timeout", 99, "timeout"),
+        ("timeout", 60_001, "timeout"),
+        ("max_redirects", 21, "max_redirects"),
+        ("headers", [{"key": "X-Key", "value": "a\r\nHost: x"}], "headers.0.value"),
+        ("headers", [{"key": "X Key"}], "headers.0.key"),
+        ("headers", [{"key": "Schlüssel"}], "headers.0.key"),
+        ("headers", [{"key": "X-Key"}] * 51, "headers"),
+        ("hostname", "x", "hostname"),
+    ],
+)
+def test_settings_of_a_request_that_cannot_be_sent_are_refused(field: str, value: Any, named: str) -> None:
+    assert list(refused(MonitorType.API, **{field: value})) == [named]
+
+
+@pytest.mark.parametrize(
+    ("degraded", "down", "fits"),
+    [(500, 501, True), (500, 500, False), (501, 500, False), (None, 1, True), (1, None, True)],
+)
+def test_the_limit_for_down_lies_above_the_limit_for_degraded(
+    degraded: int | None, down: int | None, fits: bool
+) -> None:
+    limits = {"degraded_latency_ms": degraded, "down_latency_ms": down}
+    if fits:
+        assert api(**limits).down_latency_ms == down
+    else:
+        assert set(refused(MonitorType.API, **limits)) == {"down_latency_ms"}
+
+
+def test_a_heartbeat_is_degraded_before_it_is_down() -> None:
+    assert HeartbeatSpec().model_dump(exclude_none=True) == {"degradedRemainingMinutes": 5, "downRemainingMinutes": 10}
+    late = refused(MonitorType.HEARTBEAT, degradedRemainingMinutes=10, downRemainingMinutes=10)
+    assert set(late) == {"downRemainingMinutes"}
+    assert HeartbeatSpec(degradedRemainingMinutes=9, downRemainingMinutes=10).downRemainingMinutes == 10
+
+
+@pytest.mark.parametrize(
+    ("secret", "fits"),
+    [
+        ("a" * 15, False),
+        ("a" * 16, True),
+        ("A-z_0" * 5, True),
+        ("a" * 129, False),
+        ("a" * 16 + "/", False),
+        ("a" * 16 + "\n", False),
+    ],
+)
+def test_the_secret_of_a_heartbeat_fits_into_an_address(secret: str, fits: bool) -> None:
+    if fits:
+        assert HeartbeatSpec(secretString=secret).secretString == secret
+    else:
+        assert set(refused(MonitorType.HEARTBEAT, secretString=secret)) == {"secretString"}
+
+
+@pytest.mark.parametrize("field", ["degradedRemainingMinutes", "downRemainingMinutes"])
+@pytest.mark.parametrize("minutes", [0, 525_601, "soon"])
+def test_the_minutes_of_a_heartbeat_lie_within_a_year(field: str, minutes: Any) -> None:
+    assert field in refused(MonitorType.HEARTBEAT, **{field: minutes})
