@@ -38,7 +38,7 @@ def test_visitors_read_a_word_of_its_own_for_each_status() -> None:
     ]
 
 
-@pytest.mark.parametrize(("bad", "better"), combinations(WORST_FIRST, 2))
+@pytest.mark.parametrize(("bad", "better"), list(combinations(WORST_FIRST, 2)))
 def test_the_worse_of_two_wins_in_either_order(bad: Status, better: Status) -> None:
     assert {worst(pair) for pair in permutations([bad, better])} == {bad}
 
