@@ -179,7 +179,7 @@ def _forget_notes(session: Session, samples: Sequence[Observed]) -> None:
 def _refresh_newest(session: Session, monitor_id: int) -> None:
     """An edit may have changed the newest sample: the state follows it."""
     newest = session.execute(
-        select(Sample.at, Sample.status, Sample.latency_ms)
+        select(Sample.at, Sample.status, Sample.latency_ms, Sample.span_s)
         .where(Sample.monitor_id == monitor_id)
         .order_by(Sample.at.desc())
         .limit(1)
@@ -188,7 +188,12 @@ def _refresh_newest(session: Session, monitor_id: int) -> None:
     session.execute(
         update(MonitorState)
         .where(MonitorState.monitor_id == monitor_id, MonitorState.at == newest.at)
-        .values(status_code=newest.status, latency_ms=newest.latency_ms, error=note.error if note else None)
+        .values(
+            status_code=newest.status,
+            latency_ms=newest.latency_ms,
+            span_s=newest.span_s,
+            error=note.error if note else None,
+        )
     )
 
 

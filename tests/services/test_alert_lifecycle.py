@@ -155,8 +155,9 @@ def test_e1_a_heartbeat_is_evaluated_as_it_is_stored() -> None:
 def test_e1_what_an_operator_or_a_program_writes_is_evaluated_as_it_is_stored() -> None:
     make_monitor()
     make_configuration(failure_threshold=3)
-    monitoring.set_samples("api", start=T0, end=T0 + 120, status=Status.DOWN, latency_ms=None, actor=SAM)
-    assert only(Alert).triggered_at == clock.at(T0 + 120)
+    first = clock.epoch() // 60 * 60 - 600
+    monitoring.set_samples("api", start=first, end=first + 120, status=Status.DOWN, latency_ms=None, actor=SAM)
+    assert only(Alert).triggered_at == clock.at(first + 120)
 
 
 def test_e2_what_an_incident_paints_over_a_monitor_is_not_evaluated() -> None:
@@ -228,6 +229,16 @@ def test_e5_a_gap_breaks_a_passing_streak() -> None:
     assert only(Alert).alert_status is AlertStatus.RESOLVED
 
 
+def test_e5_an_edit_of_the_newest_sample_makes_no_gap() -> None:
+    make_monitor(cron="0 * * * *")
+    make_configuration(failure_threshold=2)
+    hour = clock.epoch() // 3_600 * 3_600 - 7_200
+    record(sample("api", hour, "DOWN", span_s=3_600))
+    monitoring.set_samples("api", start=hour, end=hour, status=Status.DOWN, latency_ms=None, actor=SAM)
+    record(sample("api", hour + 3_600, "DOWN", span_s=3_600))
+    assert only(Alert).triggered_at == clock.at(hour + 3_600)
+
+
 def test_e6_nothing_triggers_inside_a_window_and_what_failed_there_does_not_count_afterwards() -> None:
     make_monitor()
     make_configuration(failure_threshold=3)
@@ -239,6 +250,14 @@ def test_e6_nothing_triggers_inside_a_window_and_what_failed_there_does_not_coun
     third = observe("api", "DOWN")
     assert third == T0 + 12 * 60
     assert only(Alert).triggered_at == clock.at(third)
+
+
+def test_e6_the_first_second_after_a_window_counts_even_in_the_batch_of_its_last() -> None:
+    make_monitor()
+    make_configuration(failure_threshold=1)
+    plan_maintenance("api", start=T0, end=T0 + 120)
+    record(*[sample("api", T0 + second, "DOWN") for second in (0, 60, 120)])
+    assert only(Alert).triggered_at == clock.at(T0 + 120)
 
 
 def test_e6_down_before_and_after_a_window_is_one_alert_and_one_notice() -> None:
