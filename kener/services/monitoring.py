@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from flask import current_app
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, select, update
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 from kener import clock, jobs, live, probes
 from kener.db import again, reading, transaction
 from kener.domain.readings import Reading, cannot_run
-from kener.domain.schedule import Schedule
+from kener.domain.schedule import MAX_INTERVAL_S, Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
 from kener.models import Monitor, MonitorState, Sample
@@ -148,7 +149,6 @@ def _spec(kind: MonitorType, settings: str) -> Spec:
 
 
 def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
-
     return Schedule(interval_s=interval_s, cron=cron).span_after(slot)
 
 
@@ -266,6 +266,7 @@ def set_samples(
     A minute that has samples already keeps their times and gets the new values. Samples newer than the newest one are evaluated like any
     other; older ones correct history. Raises NotFound, Refused.
     """
+    find(reading(), tag)
     first, last = start - start % 60, end - end % 60
     now = clock.epoch()
     errors = {}
@@ -275,6 +276,8 @@ def set_samples(
         errors["end_ts"] = "At most 31 days can be written at once."
     if last > now:
         errors["end_ts"] = "Samples cannot be written for the future."
+    if first < _editable_from(now):
+        errors["start_ts"] = "Samples of that time are not kept any more, so they cannot be changed."
     if status not in (Status.UP, Status.DEGRADED, Status.DOWN):
         errors["status"] = "Choose UP, DEGRADED or DOWN."
     if errors:
@@ -282,7 +285,7 @@ def set_samples(
     with transaction() as session:
         monitor = find(session, tag)
         states = recording.lock(session, [monitor.id])
-        span_s = max(60, monitor.interval_seconds or 60)
+        span_s = max(60, _span(monitor.interval_seconds, monitor.cron, last))
         samples = [
             Observed(monitor.id, at, status, span_s, _vary(latency_ms, deviation_ms), source="manual")
             for at in _moments(session, monitor.id, first, last)
@@ -292,6 +295,12 @@ def set_samples(
     effects.changed = True
     _follow(effects)
     return (last - first) // 60 + 1
+
+
+def _editable_from(now: int) -> int:
+    """An edit recomputes its hours from the samples: all of those must be there, and the one that reaches into the first hour."""
+    days: int = current_app.extensions["kener"].retention_days
+    return now - days * 86_400 + min(MAX_INTERVAL_S, days * 43_200)
 
 
 def _moments(session: Session, monitor_id: int, first: int, last: int) -> list[int]:

@@ -133,7 +133,7 @@ def update(monitor_tag: str, timestamp: int, changes: Changes[SampleValues]) -> 
         )
     except Refused as refused:
         raise Refused(
-            {"timestamp" if name == "end_ts" else name: why for name, why in refused.errors.items()}
+            {"timestamp" if name in ("start_ts", "end_ts") else name: why for name, why in refused.errors.items()}
         ) from None
     return SampleAnswer(data=found(_newest(monitor_tag, timestamp)))
 
