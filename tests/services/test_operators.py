@@ -39,6 +39,8 @@ from tests.factories import (
     observe,
     only,
     post,
+    record,
+    sample,
     update_input,
 )
 
@@ -137,6 +139,12 @@ def test_o3_an_incident_resolved_too_early_is_reopened_once_in_the_state_before(
     assert "resolved by hand" in reopened.text
     assert only(AffectedMonitor).ended_at is None
     assert [d.outcome for d in every(Decision)].count(Outcome.REOPEN) == 1
+
+
+def test_o3_two_failures_that_are_stored_together_reopen_once(automatic: int) -> None:
+    post(automatic, "RESOLVED", at=T0 + 20)
+    record(sample("api", T0 + 60, "DOWN"), sample("api", T0 + 120, "DOWN"))
+    assert states() == ["INVESTIGATING", "RESOLVED", "INVESTIGATING"]
 
 
 def test_o3_every_resolution_by_hand_is_undone_once_and_the_real_one_stands(automatic: int) -> None:
