@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kener.domain.alerting import (
     GAP_INTERVALS,
     MIN_UPTIME_SAMPLES,
+    UPTIME_WINDOWS,
     AlertType,
     Count,
     Decision,
@@ -77,6 +78,7 @@ def uptime_of(down: int, measured: int, samples: int = MIN_UPTIME_SAMPLES) -> Ob
         (AlertType.STATUS, "DEGRADED", "DEGRADED"),
         (AlertType.LATENCY, "1000.0", "1000"),
         (AlertType.LATENCY, "1", "1"),
+        (AlertType.LATENCY, "3600000", "3600000"),
         (AlertType.UPTIME, "99.90", "99.9"),
         (AlertType.UPTIME, "100.00", "100"),
         (AlertType.UPTIME, "1e1", "10"),
@@ -91,7 +93,10 @@ def test_c2_a_value_is_stored_without_trailing_zeros(kind: AlertType, raw: str, 
     ("kind", "raw", "advice"),
     [
         *((AlertType.STATUS, raw, "DOWN or DEGRADED") for raw in ("", "UP", "MAINTENANCE", "NO_DATA", "1000")),
-        *((AlertType.LATENCY, raw, "milliseconds") for raw in ("", "0", "-1", "0.5", "DOWN", "NaN", "Infinity")),
+        *(
+            (AlertType.LATENCY, raw, "milliseconds")
+            for raw in ("", "0", "-1", "0.5", "3600001", "DOWN", "NaN", "Infinity")
+        ),
         *((AlertType.UPTIME, raw, "percentage") for raw in ("", "0", "-1", "100.0001", "DOWN", "NaN", "Infinity")),
         (AlertType.UPTIME, "99.9999999", "six decimals"),
     ],
@@ -99,6 +104,11 @@ def test_c2_a_value_is_stored_without_trailing_zeros(kind: AlertType, raw: str, 
 def test_c2_a_value_that_does_not_fit_its_type_is_refused_with_advice(kind: AlertType, raw: str, advice: str) -> None:
     with pytest.raises(ValueError, match=advice):
         normal_value(kind, raw)
+
+
+def test_c2_an_uptime_rule_looks_at_one_of_four_windows() -> None:
+    windows = {name: Rule(AlertType.UPTIME, "99", uptime_window=name).uptime_window_s for name in UPTIME_WINDOWS}
+    assert windows == {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +139,7 @@ def test_e3_an_uptime_rule_passes_at_exactly_its_value(down: int, verdict: Verdi
 
 
 def test_e3_an_uptime_rule_says_nothing_before_its_window_holds_enough() -> None:
+    assert MIN_UPTIME_SAMPLES == 10
     rule = Rule(AlertType.UPTIME, "99.9")
     assert judge(rule, uptime_of(60, 60, MIN_UPTIME_SAMPLES - 1)) is Verdict.NOTHING
     assert judge(rule, uptime_of(60, 60, MIN_UPTIME_SAMPLES)) is Verdict.FAIL
@@ -147,6 +158,27 @@ def test_e4_fewer_failing_in_a_row_than_the_threshold_trigger_nothing(letters: s
 @pytest.mark.parametrize(("letters", "last"), [("dddugu", "hold"), ("dddudu", "hold"), ("dddunu", "resolve")])
 def test_e4_between_breaks_a_recovery_and_nothing_does_not(letters: str, last: str) -> None:
     assert outcomes(letters)[-1] == last
+
+
+def test_a3_between_is_a_hold_only_where_something_was_under_way() -> None:
+    assert outcomes("g") == ["quiet"]
+    assert outcomes("dgg") == ["hold", "hold", "quiet"]
+    assert outcomes("dddg")[-1] == "hold"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [
+        (AlertType.STATUS, Status.NO_DATA, "The check could not run"),
+        (AlertType.LATENCY, Status.NO_DATA, "The check could not run"),
+        (AlertType.LATENCY, Status.DOWN, "No latency was measured."),
+        (AlertType.UPTIME, Status.DOWN, "The window holds 0 samples; 10 are needed."),
+    ],
+)
+def test_a3_an_evaluation_that_says_nothing_tells_why(kind: AlertType, status: Status, reason: str) -> None:
+    decision = decide(Rule(kind, "DOWN"), Count(), Observation(0, status), active=False)
+    assert decision.verdict is Verdict.NOTHING
+    assert decision.reason.startswith(reason)
 
 
 @given(rules, sights)
@@ -245,7 +277,8 @@ def test_l6_an_incident_says_what_the_rule_says_of_its_monitor(kind: AlertType, 
 def test_a_rule_survives_being_kept() -> None:
     rule = Rule(AlertType.UPTIME, "99.9", 4, 7, Severity.CRITICAL, True, "Read the book.", "7d")
     assert rule_from_facts({**rule.facts(), "since": "a later version"}) == rule
-    assert rule.uptime_window_s == 7 * 86_400
+    least = rule_from_facts({"alert_for": "STATUS", "alert_value": "DOWN", "severity": "WARNING"})
+    assert (least.failure_threshold, least.success_threshold, least.create_incident) == (3, 5, False)
 
 
 def test_what_was_seen_is_told_in_the_unit_of_the_rule() -> None:
