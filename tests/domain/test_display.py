@@ -74,6 +74,7 @@ def test_the_headline_tells_the_worst(found: Verdict, status: Status, headline: 
         (said(Shop=D, Mail=U), "Shop is down. Everything else works."),
         (said(Shop=D, Mail=D), "Shop and Mail are down."),
         (said(A=G, B=G, C=G), "A, B and C are slow or limited."),
+        (said(A=D, B=D, C=D, E=D), "A, B, C and 1 more are down."),
         (said(A=D, B=D, C=D, E=D, F=D), "A, B, C and 2 more are down."),
         (said(A=M, B=D, C=G), "B is down. C is slow or limited. A is in planned maintenance."),
         (said(A=N, B=U), "A is not monitored at the moment. Everything else works."),
