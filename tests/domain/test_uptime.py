@@ -1,5 +1,6 @@
 """Time-weighted uptime."""
 
+import math
 from dataclasses import astuple
 
 import pytest
@@ -78,6 +79,7 @@ def test_stretches_stand_in_time_order_without_overlap(found: list[Point], until
         (0.99999, "99.99"),
         (0.9999, "99.99"),
         (0.99996, "99.99"),
+        (math.nextafter(1, 0), "99.99"),
         (0.995, "99.5"),
         (0.29, "29"),
         (0.0, "0"),
