@@ -17,6 +17,10 @@ def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
+def test_intervals_reach_from_ten_seconds_to_a_day() -> None:
+    assert (MIN_INTERVAL_S, MAX_INTERVAL_S) == (10, 24 * 3_600)
+
+
 @given(intervals, moments, keys)
 def test_the_next_slot_lies_later_and_at_most_an_interval_away(interval: int, moment: int, key: str) -> None:
     assert 0 < Schedule(interval).next_after(moment, key=key) - moment <= interval
@@ -96,6 +100,12 @@ def test_a_mistake_in_a_cron_expression_is_explained(cron: str, advice: str) -> 
 @pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4 *"])
 def test_an_expression_that_never_comes_due_is_refused(cron: str) -> None:
     assert "never comes due" in (check_cron(cron) or "")
+
+
+def test_an_expression_is_due_within_five_years() -> None:
+    # The 29th of February on a Sunday: 2032. The 1st of February on a Sunday: 2026.
+    assert check_cron("0 0 29 2 */7") == "This expression is not due within five years."
+    assert check_cron("0 0 1 2 */7") is None
 
 
 @given(st.lists(st.text("0123456789*/-,LW#MONJAN ", max_size=4), min_size=5, max_size=5).map(" ".join))
