@@ -30,6 +30,7 @@ def api(**given: Any) -> ApiSpec:
 
 def test_every_type_has_settings_that_its_least_definition_satisfies() -> None:
     assert {type(parse_spec(kind, GOOD[kind])) for kind in MonitorType} == set(SPECS.values())
+    assert parse_spec(MonitorType.NONE, {}).model_dump() == {"overrideWithLastKnownStatus": False}
     assert refused(MonitorType.API, url=None) == {"url": "Enter text."}
 
 
@@ -62,6 +63,8 @@ def test_an_address_of_the_web_is_accepted(url: str) -> None:
         ("https://:443", "host name"),
         ("https://shop.example/a b", "no spaces"),
         ("https://shop.example\r\nHost: x", "no spaces"),
+        ("https://shop.example/\x01", "no spaces"),
+        ("https://shop.example/\0", "no spaces"),
         ('https://shop.example/"', "no spaces or quotes"),
         ("https://shop.example:99999", "not a valid URL"),
         ("https://shop.example:port", "not a valid URL"),
@@ -116,7 +119,16 @@ def test_a_status_code_is_accepted_exactly_when_a_range_holds_it(ranges: list[li
         ("method", "TRACE", "method"),
         ("timeout", 99, "timeout"),
         ("timeout", 60_001, "timeout"),
+        ("max_redirects", -1, "max_redirects"),
         ("max_redirects", 21, "max_redirects"),
+        ("degraded_latency_ms", 0, "degraded_latency_ms"),
+        ("degraded_latency_ms", 60_001, "degraded_latency_ms"),
+        ("down_latency_ms", 60_001, "down_latency_ms"),
+        ("body", "a" * 65_537, "body"),
+        ("accepted_status_codes", "200," * 50 + "200", "accepted_status_codes"),
+        ("headers", [{"key": "X" * 129}], "headers.0.key"),
+        ("headers", [{"key": "X-Key", "value": "a" * 4_097}], "headers.0.value"),
+        ("headers", [{"key": "X-Key", "value": "a\0"}], "headers.0.value"),
         ("headers", [{"key": "X-Key", "value": "a\r\nHost: x"}], "headers.0.value"),
         ("headers", [{"key": "X Key"}], "headers.0.key"),
         ("headers", [{"key": "Schlüssel"}], "headers.0.key"),
@@ -126,6 +138,14 @@ def test_a_status_code_is_accepted_exactly_when_a_range_holds_it(ranges: list[li
 )
 def test_settings_of_a_request_that_cannot_be_sent_are_refused(field: str, value: Any, named: str) -> None:
     assert list(refused(MonitorType.API, **{field: value})) == [named]
+
+
+def test_a_request_at_its_limits_is_accepted() -> None:
+    limits = {"max_redirects": 0, "degraded_latency_ms": 1, "down_latency_ms": 60_000, "body": "a" * 65_536}
+    headers = [{"key": "X" * 128, "value": "a" * 4_096}, {"key": " X-Empty "}]
+    spec = api(timeout=100, headers=headers, accepted_status_codes="200," * 49 + "200", **limits)
+    assert [len(header.key) for header in spec.headers] == [128, 7]
+    assert api(timeout=60_000, max_redirects=20).timeout == 60_000
 
 
 @pytest.mark.parametrize(
@@ -147,6 +167,7 @@ def test_a_heartbeat_is_degraded_before_it_is_down() -> None:
     late = refused(MonitorType.HEARTBEAT, degradedRemainingMinutes=10, downRemainingMinutes=10)
     assert set(late) == {"downRemainingMinutes"}
     assert HeartbeatSpec(degradedRemainingMinutes=9, downRemainingMinutes=10).downRemainingMinutes == 10
+    assert HeartbeatSpec(degradedRemainingMinutes=1, downRemainingMinutes=525_600).degradedRemainingMinutes == 1
 
 
 @pytest.mark.parametrize(
