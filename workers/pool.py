@@ -24,7 +24,7 @@ GRACE_S = 20
 """How long a job in flight may take to end after a stop was asked for; what is cut off is found and repeated by the next sweep."""
 
 
-class ThreadWorker(SimpleWorker):  # type: ignore[misc]
+class ThreadWorker(SimpleWorker):
     """An RQ worker that lives in a thread: no signals, no command channel, time-outs by timer."""
 
     death_penalty_class = TimerDeathPenalty

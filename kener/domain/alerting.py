@@ -39,7 +39,7 @@ class Verdict(StrEnum):
     """What one observation says under a rule (E3)."""
 
     FAIL = "fail"
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"
     BETWEEN = "between"
     NOTHING = "nothing"
 

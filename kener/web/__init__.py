@@ -12,7 +12,9 @@ def register(app: Flask, settings: Settings) -> None:
     from kener.web.api import register as register_api
     from kener.web.manage import register as register_manage
     from kener.web.public import register as register_public
+    from kener.web.urls import CONVERTERS
 
+    app.url_map.converters.update(CONVERTERS)
     security.register(app, settings)
     access.register(app)
     errors.register(app)

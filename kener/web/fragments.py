@@ -25,10 +25,8 @@ def block(template: str, name: str, **context: Any) -> str:
 
 def render(template: str, *, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
     """The block to htmx, the whole page to everyone else."""
-    if fragment and wants_fragment():
-        body = block(template, fragment, **context)
-    else:
-        body = render_template(template, **context)
+    alone = fragment is not None and wants_fragment()
+    body = block(template, fragment or "", **context) if alone else render_template(template, **context)
     response = make_response(body, status)
     response.vary.add("HX-Request")
     return response

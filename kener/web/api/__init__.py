@@ -14,7 +14,6 @@ from kener.web.api import alerts, comments, configurations, deliveries, incident
 from kener.web.api.auth import ACCESS
 from kener.web.api.openapi import document
 from kener.web.api.operations import Operation
-from kener.web.api.urls import CONVERTERS
 from kener.web.errors import api_error
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,6 @@ RESOURCES = (monitors, samples, incidents, comments, configurations, alerts, tri
 
 def register(app: Flask) -> None:
     """Bind every resource. Refuses to start while one of their endpoints lets in someone without a key."""
-    app.url_map.converters.update(CONVERTERS)
     api = Blueprint("api", __name__, url_prefix=PREFIX)
     for resource in RESOURCES:
         api.register_blueprint(resource.bp)

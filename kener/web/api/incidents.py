@@ -12,7 +12,7 @@ from kener.services.errors import Refused
 from kener.web.api.auth import actor, api_key_required
 from kener.web.api.operations import Answer, Listed, Message, found, operation, part
 from kener.web.api.reading import Body, Changes, Moment, OptionalMoment, Paging, Seconds, named
-from kener.web.api.urls import origin
+from kener.web.urls import origin
 
 TAG = "Incidents"
 bp = Blueprint("api_incidents", __name__)

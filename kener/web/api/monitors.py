@@ -14,7 +14,7 @@ from kener.services.monitors import Saved
 from kener.web.api.auth import actor, api_key_required
 from kener.web.api.operations import Answer, Listed, Message, found, operation, part
 from kener.web.api.reading import Body, Changes, Paging
-from kener.web.api.urls import origin
+from kener.web.urls import origin
 
 TAG = "Monitors"
 bp = Blueprint("api_monitors", __name__)

@@ -16,8 +16,8 @@ from kener.domain.specs import SPECS
 from kener.web.api.auth import CALLS
 from kener.web.api.operations import Operation
 from kener.web.api.reading import Body
-from kener.web.api.urls import CONVERTERS
 from kener.web.errors import CODES
+from kener.web.urls import CONVERTERS
 
 Schema = dict[str, Any]
 

@@ -47,7 +47,14 @@ def home() -> BaseResponse:
     hour = history.last_hour(session, list(firsts.values()))
     is_new = not data.has_monitors and not accounts.is_set_up(session)
     return render(
-        "public/home.html", fragment="live", site=data.site, home=data, hour=hour, firsts=firsts, revision=now, is_new=is_new
+        "public/home.html",
+        fragment="live",
+        site=data.site,
+        home=data,
+        hour=hour,
+        firsts=firsts,
+        revision=now,
+        is_new=is_new,
     )
 
 

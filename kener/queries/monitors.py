@@ -1,0 +1,200 @@
+"""Monitors as operators see them: the list, one of them, its recent samples."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import Session
+
+from kener import clock
+from kener.domain import display
+from kener.domain.alerting import GAP_INTERVALS, Rule
+from kener.domain.specs import MonitorType
+from kener.domain.status import Status, from_code
+from kener.models import (
+    Alert,
+    AlertConfiguration,
+    Monitor,
+    MonitorState,
+    Sample,
+    SampleNote,
+    configuration_monitor,
+)
+from kener.queries.paging import Part, like, part
+
+PAUSED = "PAUSED"
+SORTS = ("name", "status", "latency", "checked")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorLine:
+    """A line of the list. `status` is what was seen last, NO_DATA when that is too old to say anything."""
+
+    id: int
+    tag: str
+    name: str
+    section: str
+    monitor_type: MonitorType
+    is_active: bool
+    is_hidden: bool
+    status: Status
+    latency_ms: int | None
+    checked_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """An alert configuration that watches a monitor."""
+
+    id: int
+    rule: Rule
+    is_active: bool
+    active_alert: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLine:
+    """One observation. `source`: check, heartbeat or manual."""
+
+    at: datetime
+    status: Status
+    latency_ms: int | None
+    error: str | None
+    source: str
+
+
+def monitors(
+    session: Session, *, q: str = "", status: str = "", kind: str = "", sort: str = "name", page: int = 1
+) -> Part[MonitorLine]:
+    """The list: two statements. `status`: a status, or PAUSED."""
+    query = select(Monitor, MonitorState).join(MonitorState)
+    if q:
+        pattern = like(q)
+        query = query.where(
+            or_(
+                Monitor.name.ilike(pattern, escape="\\"),
+                Monitor.tag.ilike(pattern, escape="\\"),
+                Monitor.category_name.ilike(pattern, escape="\\"),
+            )
+        )
+    if kind:
+        query = query.where(Monitor.monitor_type == kind)
+    if status == PAUSED:
+        query = query.where(Monitor.is_active.is_(False))
+    elif status:
+        seen = case((_is_fresh(), MonitorState.status_code), else_=Status.NO_DATA.code)
+        query = query.where(Monitor.is_active.is_(True), seen == Status(status).code)
+    return part(session, query.order_by(*_order(sort)), page=page, row=lambda row: _line(*row), whole=True)
+
+
+def _is_fresh() -> Any:
+    return MonitorState.at >= clock.epoch() - GAP_INTERVALS * MonitorState.span_s
+
+
+def _order(sort: str) -> tuple[Any, ...]:
+    """Worst first for status, most for the figures; names settle the rest."""
+    key, down = sort.removeprefix("-"), sort.startswith("-")
+    rank = case(
+        (Monitor.is_active.is_(False), 0),
+        (MonitorState.status_code == Status.DOWN.code, 4),
+        (MonitorState.status_code == Status.DEGRADED.code, 3),
+        (MonitorState.status_code == Status.NO_DATA.code, 2),
+        else_=1,
+    )
+    column: Any = {
+        "status": rank,
+        "latency": func.coalesce(MonitorState.latency_ms, -1),
+        "checked": func.coalesce(MonitorState.at, 0),
+    }.get(key, func.lower(Monitor.name))
+    return (column.desc() if down else column.asc(), func.lower(Monitor.name), Monitor.id)
+
+
+def line(session: Session, tag: str) -> MonitorLine | None:
+    """One monitor, or None."""
+    row = session.execute(select(Monitor, MonitorState).join(MonitorState).where(Monitor.tag == tag)).one_or_none()
+    return _line(*row) if row else None
+
+
+def _line(monitor: Monitor, state: MonitorState) -> MonitorLine:
+    default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
+    seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=clock.epoch(), default=default)
+    return MonitorLine(
+        id=monitor.id,
+        tag=monitor.tag,
+        name=monitor.name,
+        section=monitor.category_name,
+        monitor_type=monitor.monitor_type,
+        is_active=monitor.is_active,
+        is_hidden=monitor.is_hidden,
+        status=seen,
+        latency_ms=state.latency_ms,
+        checked_at=clock.at(state.at) if state.at is not None else None,
+        error=state.error,
+    )
+
+
+def stored(session: Session, tag: str) -> tuple[Monitor, MonitorState] | None:
+    """The rows of one monitor, for its page and its form."""
+    row = session.execute(select(Monitor, MonitorState).join(MonitorState).where(Monitor.tag == tag)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def watching(session: Session, monitor_id: int) -> list[Watching]:
+    """The alert configurations of a monitor, with the alert that each has active on it."""
+    active = select(Alert.id, Alert.config_id).where(Alert.monitor_id == monitor_id, Alert.active_key.is_not(None))
+    alerts = {config_id: alert_id for alert_id, config_id in session.execute(active)}
+    query = (
+        select(AlertConfiguration)
+        .join(configuration_monitor, configuration_monitor.c.config_id == AlertConfiguration.id)
+        .where(configuration_monitor.c.monitor_id == monitor_id)
+        .order_by(AlertConfiguration.id)
+    )
+    return [Watching(found.id, found.rule, found.is_active, alerts.get(found.id)) for found in session.scalars(query)]
+
+
+def samples(session: Session, monitor_id: int, *, page: int, status: str = "", size: int = 25) -> Part[SampleLine]:
+    """Recent samples, newest first."""
+    query: Any = (
+        select(Sample.at, Sample.status, Sample.latency_ms, SampleNote.error, SampleNote.source)
+        .outerjoin(SampleNote, (SampleNote.monitor_id == Sample.monitor_id) & (SampleNote.at == Sample.at))
+        .where(Sample.monitor_id == monitor_id)
+        .order_by(Sample.at.desc())
+    )
+    if status == "TROUBLE":
+        query = query.where(Sample.status != Status.UP.code)
+    return part(session, query, page=page, size=size, row=_sample, whole=True)
+
+
+def _sample(row: Any) -> SampleLine:
+    return SampleLine(clock.at(row[0]), from_code(row[1]), row[2], row[3], row[4] or "check")
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What goes with a monitor when it is deleted."""
+
+    samples: int
+    configurations: int
+    active_alerts: int
+
+
+def losses(session: Session, monitor_id: int) -> Losses:
+    """Counted for the question before a deletion. A configuration goes only when it watches nothing else."""
+    link = configuration_monitor.c
+    only = (
+        select(link.config_id)
+        .where(link.config_id.in_(select(link.config_id).where(link.monitor_id == monitor_id)))
+        .group_by(link.config_id)
+        .having(func.count() == 1)
+    )
+    count = select(func.count())
+    return Losses(
+        samples=session.scalar(count.select_from(Sample).where(Sample.monitor_id == monitor_id)) or 0,
+        configurations=session.scalar(select(func.count()).select_from(only.subquery())) or 0,
+        active_alerts=session.scalar(
+            count.select_from(Alert).where(Alert.monitor_id == monitor_id, Alert.active_key.is_not(None))
+        )
+        or 0,
+    )

@@ -1,0 +1,152 @@
+"""Triggers and deliveries as operators see them. Secrets are never read here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kener.models import Alert, Delivery, DeliveryState, Trigger, configuration_trigger
+from kener.queries.paging import Part, part
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerLine:
+    """A channel. `target` says where it sends; `delivered_at` and `last` tell of its newest delivery."""
+
+    id: int
+    name: str
+    trigger_type: str
+    description: str | None
+    is_active: bool
+    target: str
+    configurations: int
+    last: DeliveryState | None
+    last_at: datetime | None
+    last_answer: str | None
+    public: dict[str, Any]
+    secret_set_at: datetime | None
+    version: int
+
+
+def triggers(session: Session) -> list[TriggerLine]:
+    """All channels by name: three statements."""
+    return _lines(session, list(session.scalars(select(Trigger).order_by(func.lower(Trigger.name)))))
+
+
+def trigger(session: Session, trigger_id: int) -> TriggerLine | None:
+    """One channel, or None."""
+    found = session.get(Trigger, trigger_id, populate_existing=True)
+    return _lines(session, [found])[0] if found else None
+
+
+def _lines(session: Session, found: list[Trigger]) -> list[TriggerLine]:
+    ids = [one.id for one in found]
+    link = configuration_trigger.c
+    users: dict[int, int] = dict(
+        session.execute(
+            select(link.trigger_id, func.count()).where(link.trigger_id.in_(ids)).group_by(link.trigger_id)
+        ).tuples()
+    )
+    newest = select(func.max(Delivery.id)).where(Delivery.trigger_id.in_(ids)).group_by(Delivery.trigger_id)
+    last = {d.trigger_id: d for d in session.scalars(select(Delivery).where(Delivery.id.in_(newest)))}
+    return [_line(one, users.get(one.id, 0), last.get(one.id)) for one in found]
+
+
+def _line(found: Trigger, users: int, last: Delivery | None) -> TriggerLine:
+    public = found.public if isinstance(found.public, dict) else {}
+    target = ", ".join(map(str, public.get("to", []))) if found.trigger_type == "email" else str(public.get("url", ""))
+    return TriggerLine(
+        id=found.id,
+        name=found.name,
+        trigger_type=found.trigger_type,
+        description=found.description,
+        is_active=found.is_active,
+        target=target,
+        configurations=users,
+        last=last.state if last else None,
+        last_at=(last.sent_at or last.created_at) if last else None,
+        last_answer=last.answer if last else None,
+        public=public,
+        secret_set_at=found.secret_set_at,
+        version=found.version,
+    )
+
+
+def has_signing_secret(session: Session, trigger_id: int) -> bool:
+    """Whether anything secret is kept for a channel."""
+    return session.scalar(select(Trigger.secret).where(Trigger.id == trigger_id)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """One message to one channel."""
+
+    id: int
+    uid: str
+    event: str
+    about: str
+    trigger_name: str
+    trigger_id: int | None
+    alert_id: int | None
+    config_id: int | None
+    incident_id: int | None
+    state: DeliveryState
+    attempts: int
+    answer: str | None
+    created_at: datetime
+    next_at: datetime
+    sent_at: datetime | None
+
+
+def deliveries(
+    session: Session, *, state: str = "", trigger_id: int | None = None, page: int = 1
+) -> Part[DeliveryLine]:
+    """The outbox, newest first. `state`: a state, or PENDING for all that have not arrived and may still."""
+    query = (
+        select(Delivery, Alert.config_id).outerjoin(Alert, Alert.id == Delivery.alert_id).order_by(Delivery.id.desc())
+    )
+    if state == "PENDING":
+        pending = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.RETRYING)
+        query = query.where(Delivery.state.in_(pending))
+    elif state:
+        query = query.where(Delivery.state == state)
+    if trigger_id is not None:
+        query = query.where(Delivery.trigger_id == trigger_id)
+    return part(session, query, page=page, row=_delivery, whole=True)
+
+
+def delivery(session: Session, delivery_id: int) -> DeliveryLine | None:
+    """One message, or None."""
+    query = select(Delivery, Alert.config_id).outerjoin(Alert, Alert.id == Delivery.alert_id)
+    row = session.execute(query.where(Delivery.id == delivery_id)).one_or_none()
+    return _delivery(row) if row else None
+
+
+def _delivery(row: Any) -> DeliveryLine:
+    found, config_id = row
+    message = found.message if isinstance(found.message, dict) else {}
+    return DeliveryLine(
+        id=found.id,
+        uid=found.uid,
+        event=found.event,
+        about=str(message.get("subject", found.event)),
+        trigger_name=found.trigger_name,
+        trigger_id=found.trigger_id,
+        alert_id=found.alert_id,
+        config_id=config_id,
+        incident_id=found.incident_id,
+        state=found.state,
+        attempts=found.attempts,
+        answer=found.answer,
+        created_at=found.created_at,
+        next_at=found.next_at,
+        sent_at=found.sent_at,
+    )
+
+
+def trigger_options(session: Session) -> list[tuple[int, str]]:
+    """Channels by name, for filters."""
+    query = select(Trigger.id, Trigger.name).order_by(func.lower(Trigger.name))
+    return [(trigger_id, name) for trigger_id, name in session.execute(query)]

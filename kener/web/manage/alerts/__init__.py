@@ -1,0 +1,1 @@
+"""Alert configurations, why they fired, their log."""

@@ -1,0 +1,1 @@
+"""Deliveries: what was sent to whom, and what came of it."""

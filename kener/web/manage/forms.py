@@ -1,0 +1,64 @@
+"""From form fields to raw input, and back into fields. Checking itself is the domain's."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from kener.domain.durations import in_words
+
+Form = MultiDict[str, str]
+
+
+def pairs(form: Form, name: str) -> list[dict[str, str]]:
+    """Rows of the `pairs` macro as `{"key", "value"}`; rows without a key and a value are left out."""
+    rows = zip(form.getlist(f"{name}_name"), form.getlist(f"{name}_value"), strict=False)
+    return [{"key": key, "value": value} for key, value in rows if key.strip() or value.strip()]
+
+
+def given(form: Form, *names: str) -> dict[str, Any]:
+    """The named fields that are filled in."""
+    return {name: form[name] for name in names if form.get(name, "").strip()}
+
+
+def ticked(form: Form, *names: str) -> dict[str, bool]:
+    """Checkboxes: what is not sent is not ticked."""
+    return {name: form.get(name) == "true" for name in names}
+
+
+def moment(text: str, zone: tzinfo) -> Any:
+    """A `datetime-local` value in a zone as an aware datetime; what cannot be read stays as it is, for the schema to refuse."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return text
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def local(at: datetime | None, zone: tzinfo) -> str:
+    """An instant as the value of a `datetime-local` field in a zone, to the second."""
+    return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S") if at else ""
+
+
+def version(form: Form) -> int | None:
+    """The version of the thing that the form was filled in from."""
+    given = form.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+
+
+def flattened(errors: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """Errors of nested settings under the names of the form's fields: `type_data.url` → `url`, `headers.0.key` → `headers`."""
+    found: dict[str, str] = {}
+    for name, text in errors.items():
+        for prefix in prefixes:
+            name = name.removeprefix(f"{prefix}.")
+        head, _, rest = name.partition(".")
+        number = rest.partition(".")[0]
+        found.setdefault(head, f"Row {int(number) + 1}: {text}" if number.isdigit() else text)
+    return found
+
+
+def lasting(seconds: int) -> str:
+    """`about 3 minutes`, for previews."""
+    return f"about {in_words(seconds)}"

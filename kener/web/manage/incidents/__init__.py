@@ -1,0 +1,1 @@
+"""Incidents by hand, and the correction of automatic ones."""

@@ -1,0 +1,282 @@
+"""Monitors: list, create, look, change, test, pause, resume, delete."""
+
+from typing import Any
+
+from flask import Blueprint, abort, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from kener import clock
+from kener.db import db
+from kener.domain.permissions import Permission
+from kener.domain.readings import Reading
+from kener.domain.specs import MonitorType, parse_spec
+from kener.models import Monitor
+from kener.queries import history, site
+from kener.queries import monitors as rows
+from kener.queries import public as shown
+from kener.services import monitoring, monitors
+from kener.services.errors import Conflict, Refused
+from kener.services.monitors import Saved
+from kener.web.access import actor, requires
+from kener.web.fragments import done, render, wants_fragment
+from kener.web.manage import lists
+from kener.web.manage.forms import version
+from kener.web.manage.monitors import forms
+from kener.web.urls import origin
+
+bp = Blueprint("manage_monitors", __name__, url_prefix="/manage/monitors")
+
+STATUSES = {"DOWN": "DOWN", "DEGRADED": "DEGRADED", "NO_DATA": "NO DATA", "UP": "UP", "PAUSED": "Paused"}
+KINDS = {kind.value: kind.value for kind in MonitorType}
+SORTS = {prefix + key: key for key in rows.SORTS for prefix in ("", "-")}
+
+
+@bp.get("")
+@requires(Permission.READ)
+def index() -> BaseResponse:
+    """The list: search, filters, order and paging are done by the server."""
+    q, status, kind = lists.text(), lists.one_of("status", STATUSES), lists.one_of("type", KINDS)
+    sort = lists.one_of("sort", SORTS) or "name"
+    part = rows.monitors(db.session(), q=q, status=status, kind=kind, sort=sort, page=lists.page_number())
+    labels = {
+        "q": q and f"Search: {q}",
+        "status": status and f"Status: {STATUSES[status]}",
+        "type": kind and f"Type: {kind}",
+    }
+    return render(
+        "manage/monitors/index.html",
+        fragment="list",
+        part=part,
+        foot=lists.foot(part),
+        tags=lists.tags(labels),
+        chosen={"q": q, "status": status, "type": kind, "sort": sort},
+        sort=sort,
+        sort_url=lists.sort_url,
+        statuses=STATUSES,
+        kinds=KINDS,
+    )
+
+
+@bp.get("/-/new")
+@requires(Permission.EDIT)
+def new() -> BaseResponse:
+    """The empty form of a type."""
+    kind = lists.one_of("type", KINDS) or MonitorType.API.value
+    return _form(forms.defaults(MonitorType(kind)), {})
+
+
+@bp.post("")
+@requires(Permission.EDIT)
+def create() -> BaseResponse:
+    """Add a monitor."""
+    given, errors = forms.read(request.form)
+    if given is None:
+        return _form(forms.fields_from(request.form), errors, status=422)
+    try:
+        saved = monitors.create(given, actor=actor())
+    except Refused as refused:
+        return _form(forms.fields_from(request.form), refused.errors, status=422)
+    return _saved(saved, f"{given.name} is added. Its first check runs now.")
+
+
+def _saved(saved: Saved, message: str) -> BaseResponse:
+    if saved.secret is None:
+        return done(url_for(".show", tag=saved.tag), message)
+    address = f"{origin()}/ext/heartbeat/{saved.tag}/{saved.secret}"
+    return render("manage/monitors/secret.html", tag=saved.tag, address=address)
+
+
+@bp.post("/-/test")
+@requires(Permission.EDIT)
+def test() -> BaseResponse:
+    """One look with the values in the form, saved or not; its name and tag do not matter."""
+    form = request.form.copy()
+    form["name"] = form.get("name", "").strip() or "Test"
+    given, errors = forms.read(form, tag="test")
+    if given is None:
+        return _tested(None, errors)
+    try:
+        return _tested(monitoring.test_now(given.monitor_type, parse_spec(given.monitor_type, given.type_data)), {})
+    except Refused as refused:
+        return _tested(None, refused.errors)
+
+
+def _tested(seen: Reading | None, errors: dict[str, str]) -> BaseResponse:
+    if wants_fragment():
+        return render(
+            "manage/monitors/_tested.html", seen=seen, errors=errors, at=clock.now(), site=site.read(db.session())
+        )
+    return _form(forms.fields_from(request.form), errors, status=422 if errors else 200, seen=seen)
+
+
+@bp.get("/<tag:tag>")
+@requires(Permission.READ)
+def show(tag: str) -> BaseResponse:
+    """One monitor: what it is now, response times, recent samples, who watches it."""
+    return _show(tag)
+
+
+def _show(tag: str, *, message: str | None = None) -> BaseResponse:
+    session = db.session()
+    monitor, state = _find(tag)
+    here = site.read(session)
+    public = next(iter(shown.monitors(session, here, staff=True, tag=tag)), None)
+    chosen = lists.one_of("samples", {"TROUBLE": ""})
+    part = rows.samples(session, monitor.id, page=lists.page_number(), status=chosen)
+    return render(
+        "manage/monitors/show.html",
+        fragment="live",
+        monitor=monitor,
+        line=rows.line(session, tag),
+        since=clock.at(state.since) if state.since else None,
+        state=state,
+        site=here,
+        uptimes=history.uptimes(session, public) if public else None,
+        latency=history.latency(session, monitor.id, "24h"),
+        watching=rows.watching(session, monitor.id),
+        part=part,
+        foot=lists.foot(part),
+        samples_filter=chosen,
+        settings=_settings(monitor),
+        message=message,
+    )
+
+
+def _settings(monitor: Monitor) -> list[tuple[str, Any]]:
+    """What the type knows, as names and values; nothing for settings that were damaged from outside."""
+    data = monitor.type_data if isinstance(monitor.type_data, dict) else {}
+    labels = {
+        "url": "URL",
+        "method": "Method",
+        "timeout": "Time limit",
+        "accepted_status_codes": "Accepted codes",
+        "degraded_latency_ms": "DEGRADED above",
+        "down_latency_ms": "DOWN above",
+        "degradedRemainingMinutes": "DEGRADED after",
+        "downRemainingMinutes": "DOWN after",
+    }
+    units = {"timeout": " ms", "degraded_latency_ms": " ms", "down_latency_ms": " ms"}
+    units |= {"degradedRemainingMinutes": " min", "downRemainingMinutes": " min"}
+    return [(label, f"{data[name]}{units.get(name, '')}") for name, label in labels.items() if data.get(name)]
+
+
+@bp.get("/<tag:tag>/edit")
+@requires(Permission.EDIT)
+def edit(tag: str) -> BaseResponse:
+    """The form of a stored monitor."""
+    monitor, _ = _find(tag)
+    fields = forms.fields_of(monitor)
+    kind = lists.one_of("type", KINDS)
+    if kind and kind != fields["monitor_type"]:
+        fields = forms.defaults(MonitorType(kind)) | {
+            name: fields[name] for name in ("tag", "name", "description", "category_name")
+        }
+    return _form(fields, {}, saved=monitor)
+
+
+@bp.post("/<tag:tag>/edit")
+@requires(Permission.EDIT)
+def update(tag: str) -> BaseResponse:
+    """Change a monitor."""
+    monitor, _ = _find(tag)
+    given, errors = forms.read(request.form, tag=tag, image=monitor.image)
+    if given is None:
+        return _form(forms.fields_from(request.form), errors, saved=monitor, status=422)
+    try:
+        saved = monitors.update(tag, given, actor=actor(), version=version(request.form))
+    except Refused as refused:
+        return _form(forms.fields_from(request.form), refused.errors, saved=monitor, status=422)
+    except Conflict:
+        db.session().expire_all()
+        return _form(
+            forms.fields_from(request.form), {}, saved=monitor, status=409, newer=forms.fields_of(_find(tag)[0])
+        )
+    return _saved(saved, "Saved. Counts from the next check on.")
+
+
+@bp.post("/<tag:tag>/pause")
+@requires(Permission.EDIT)
+def pause(tag: str) -> BaseResponse:
+    """Stop checking."""
+    monitors.pause(tag, actor=actor())
+    return _changed(tag, "Paused: it is not checked, and its active alerts have ended.")
+
+
+@bp.post("/<tag:tag>/resume")
+@requires(Permission.EDIT)
+def resume(tag: str) -> BaseResponse:
+    """Check again."""
+    monitors.resume(tag, actor=actor())
+    return _changed(tag, "Resumed: it is checked at once.")
+
+
+def _changed(tag: str, message: str) -> BaseResponse:
+    """The line of the list, or the live part of the page, wherever the button was."""
+    if wants_fragment() and request.form.get("from") == "list":
+        return render("manage/monitors/index.html", fragment="row", monitor=rows.line(db.session(), tag))
+    if wants_fragment():
+        return _show(tag, message=message)
+    return done(url_for(".index") if request.form.get("from") == "list" else url_for(".show", tag=tag), message)
+
+
+@bp.post("/<tag:tag>/renew-secret")
+@requires(Permission.EDIT)
+def renew_secret(tag: str) -> BaseResponse:
+    """A new address for a heartbeat; the old one stops working."""
+    return _saved(monitors.renew_secret(tag, actor=actor()), "")
+
+
+@bp.get("/<tag:tag>/delete")
+@requires(Permission.EDIT)
+def delete(tag: str) -> BaseResponse:
+    """Ask before a monitor goes with its samples."""
+    return _question(_find(tag)[0], {})
+
+
+@bp.post("/<tag:tag>/delete")
+@requires(Permission.EDIT)
+def destroy(tag: str) -> BaseResponse:
+    """Delete a monitor once its name was typed."""
+    monitor, _ = _find(tag)
+    name = monitor.name
+    if request.form.get("confirm", "").strip() != name:
+        return _question(monitor, {"confirm": f"This is not the name. Type {name}."}, status=422)
+    monitors.delete(tag, actor=actor())
+    return done(url_for(".index"), f"{name} and its samples are deleted.")
+
+
+def _question(monitor: Monitor, errors: dict[str, str], *, status: int = 200) -> BaseResponse:
+    losses = rows.losses(db.session(), monitor.id)
+    return render("manage/monitors/delete.html", monitor=monitor, losses=losses, errors=errors, status=status)
+
+
+def _form(
+    fields: dict[str, Any],
+    errors: dict[str, str],
+    *,
+    status: int = 200,
+    saved: Monitor | None = None,
+    seen: Reading | None = None,
+    newer: dict[str, Any] | None = None,
+) -> BaseResponse:
+    if saved is None and request.form.get("saved_tag"):
+        saved = _find(request.form["saved_tag"])[0]
+    return render(
+        "manage/monitors/form.html",
+        status=status,
+        form=fields,
+        errors=errors,
+        saved=saved,
+        seen=seen,
+        at=clock.now(),
+        newer=newer,
+        kinds=KINDS,
+        methods=forms.METHODS,
+    )
+
+
+def _find(tag: str) -> Any:
+    found = rows.stored(db.session(), tag)
+    if found is None:
+        abort(404)
+    return found

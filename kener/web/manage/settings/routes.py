@@ -1,0 +1,43 @@
+"""Settings: name, address and time zone of the site."""
+
+from zoneinfo import available_timezones
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from kener.db import db
+from kener.domain.permissions import Permission
+from kener.services import site
+from kener.services.errors import Refused
+from kener.services.site import Site
+from kener.web.access import actor, requires
+from kener.web.fragments import done, render
+
+bp = Blueprint("manage_settings", __name__, url_prefix="/manage/settings")
+
+
+@bp.get("")
+@requires(Permission.ADMINISTER)
+def show() -> BaseResponse:
+    """The form."""
+    return _form(site.read(db.session()), {})
+
+
+@bp.post("")
+@requires(Permission.ADMINISTER)
+def update() -> BaseResponse:
+    """Save the site."""
+    given = Site(*(request.form.get(name, "").strip() for name in ("name", "url", "zone")))
+    given = Site(given.name, given.url.rstrip("/"), given.zone)
+    try:
+        site.change(given, actor=actor())
+    except Refused as refused:
+        return _form(given, refused.errors, status=422)
+    return done(url_for(".show"), "Saved. Visitors see it now.")
+
+
+def _form(given: Site, errors: dict[str, str], *, status: int = 200) -> BaseResponse:
+    zones = sorted(
+        zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
+    )
+    return render("manage/settings/show.html", status=status, form=given, errors=errors, zones=["UTC", *zones])

@@ -1,0 +1,1 @@
+"""Triggers: the channels by which people hear of alerts."""

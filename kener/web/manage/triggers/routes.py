@@ -1,0 +1,186 @@
+"""Triggers: list, create, change, test, delete."""
+
+from typing import Any
+
+from flask import Blueprint, abort, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from kener.db import db
+from kener.domain.alerting import AlertStatus
+from kener.domain.inputs import check
+from kener.domain.permissions import Permission
+from kener.domain.trigger_specs import TriggerType
+from kener.queries import triggers as rows
+from kener.services import triggers
+from kener.services.errors import Conflict, Refused
+from kener.services.triggers import Attempt, TriggerInput
+from kener.web.access import actor, requires
+from kener.web.fragments import done, render, wants_fragment
+from kener.web.manage import lists
+from kener.web.manage.forms import Form, flattened, given, pairs, ticked, version
+
+bp = Blueprint("manage_triggers", __name__, url_prefix="/manage/triggers")
+
+KINDS = {TriggerType.WEBHOOK.value: "Webhook", TriggerType.EMAIL.value: "E-mail"}
+STATUSES = {status.value: status.value for status in AlertStatus}
+
+
+@bp.get("")
+@requires(Permission.READ)
+def index() -> BaseResponse:
+    """All channels."""
+    return render("manage/triggers/index.html", triggers=rows.triggers(db.session()), kinds=KINDS)
+
+
+@bp.get("/new")
+@requires(Permission.EDIT)
+def new() -> BaseResponse:
+    """The empty form of a type."""
+    kind = lists.one_of("type", KINDS) or TriggerType.WEBHOOK.value
+    return _form({"trigger_type": kind, "name": "", "is_active": True, "headers": []}, {})
+
+
+@bp.post("")
+@requires(Permission.EDIT)
+def create() -> BaseResponse:
+    """Add a channel."""
+    checked, errors = _read(request.form)
+    if checked is None:
+        return _form(_typed(request.form), errors, status=422)
+    try:
+        triggers.create(checked, actor=actor())
+    except Refused as refused:
+        return _form(_typed(request.form), flattened(refused.errors, "settings"), status=422)
+    return done(
+        url_for(".index"), f"{checked.name} is added. Choose it in the alert configurations that shall tell it."
+    )
+
+
+@bp.get("/<id:trigger_id>/edit")
+@requires(Permission.EDIT)
+def edit(trigger_id: int) -> BaseResponse:
+    """The form of a stored channel; its secrets are not in it."""
+    found = _find(trigger_id)
+    return _form(_stored(found), {}, saved=found)
+
+
+@bp.post("/<id:trigger_id>/edit")
+@requires(Permission.EDIT)
+def update(trigger_id: int) -> BaseResponse:
+    """Change a channel. Secrets that are left empty stay as they are."""
+    found = _find(trigger_id)
+    checked, errors = _read(request.form)
+    if checked is None:
+        return _form(_typed(request.form), errors, saved=found, status=422)
+    try:
+        triggers.update(trigger_id, checked, actor=actor(), version=version(request.form))
+    except Refused as refused:
+        return _form(_typed(request.form), flattened(refused.errors, "settings"), saved=found, status=422)
+    except Conflict:
+        message = "Someone else changed it meanwhile. Your version is below, untouched; saving again keeps it."
+        return _form(_typed(request.form), {"": message}, saved=_find(trigger_id), status=409)
+    return done(url_for(".index"), "Saved. Used from the next message on.")
+
+
+@bp.post("/test")
+@requires(Permission.EDIT)
+def test() -> BaseResponse:
+    """Send a marked test with the values in the form, saved or not, and show what came back."""
+    saved_id = request.form.get("saved_id", "")
+    found = _find(int(saved_id)) if saved_id.isdigit() and len(saved_id) < 10 else None
+    kind = request.form.get("trigger_type", "")
+    if kind not in KINDS:
+        abort(422)
+    status = AlertStatus.RESOLVED if request.form.get("test_status") == "RESOLVED" else AlertStatus.TRIGGERED
+    try:
+        attempt = triggers.test_send(
+            TriggerType(kind), _settings(kind, request.form), trigger_id=found.id if found else None, status=status
+        )
+    except Refused as refused:
+        errors = flattened(refused.errors, "settings")
+        if wants_fragment():
+            return render("manage/triggers/_tested.html", attempt=None, errors=errors)
+        return _form(_typed(request.form), errors, saved=found, status=422)
+    if wants_fragment():
+        return render("manage/triggers/_tested.html", attempt=attempt, errors={})
+    return _form(_typed(request.form), {}, saved=found, attempt=attempt)
+
+
+@bp.get("/<id:trigger_id>/delete")
+@requires(Permission.EDIT)
+def delete(trigger_id: int) -> BaseResponse:
+    """Ask before a channel goes."""
+    return render("manage/triggers/delete.html", trigger=_find(trigger_id))
+
+
+@bp.post("/<id:trigger_id>/delete")
+@requires(Permission.EDIT)
+def destroy(trigger_id: int) -> BaseResponse:
+    """Delete a channel; the record of what it sent stays."""
+    name = _find(trigger_id).name
+    triggers.delete(trigger_id, actor=actor())
+    return done(url_for(".index"), f"{name} is deleted.")
+
+
+def _read(form: Form) -> tuple[TriggerInput | None, dict[str, str]]:
+    kind = form.get("trigger_type", "")
+    raw: dict[str, Any] = {"name": form.get("name", ""), "trigger_type": kind, **ticked(form, "is_active")}
+    raw |= given(form, "description") | {"settings": _settings(kind, form)}
+    checked, errors = check(TriggerInput, raw)
+    return checked, flattened(errors, "settings")
+
+
+def _settings(kind: str, form: Form) -> dict[str, Any]:
+    if kind == TriggerType.EMAIL:
+        return {"to": form.get("to", "")} | given(form, "from")
+    return {"url": form.get("url", ""), "headers": pairs(form, "headers"), **given(form, "body", "secret")}
+
+
+def _typed(form: Form) -> dict[str, Any]:
+    """What was typed, without the secrets: they are typed again."""
+    names = ("trigger_type", "name", "description", "url", "body", "to", "from")
+    headers = [(row["key"], row["value"]) for row in pairs(form, "headers")]
+    return {**{name: form.get(name, "") for name in names}, **ticked(form, "is_active"), "headers": headers}
+
+
+def _stored(found: rows.TriggerLine) -> dict[str, Any]:
+    public = found.public
+    headers = public.get("headers") if isinstance(public.get("headers"), list) else []
+    return {
+        "trigger_type": found.trigger_type,
+        "name": found.name,
+        "description": found.description,
+        "is_active": found.is_active,
+        "url": public.get("url", ""),
+        "body": public.get("body", ""),
+        "headers": [(str(header.get("key", "")), "") for header in headers or [] if isinstance(header, dict)],
+        "to": "\n".join(map(str, public.get("to", []))),
+        "from": public.get("from", ""),
+    }
+
+
+def _form(
+    fields: dict[str, Any],
+    errors: dict[str, str],
+    *,
+    status: int = 200,
+    saved: rows.TriggerLine | None = None,
+    attempt: Attempt | None = None,
+) -> BaseResponse:
+    return render(
+        "manage/triggers/form.html",
+        status=status,
+        form=fields,
+        errors=errors,
+        saved=saved,
+        attempt=attempt,
+        kinds=KINDS,
+        statuses=STATUSES,
+    )
+
+
+def _find(trigger_id: int) -> rows.TriggerLine:
+    found = rows.trigger(db.session(), trigger_id)
+    if found is None:
+        abort(404)
+    return found
