@@ -100,7 +100,8 @@ def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
 
 
 def _late_ms(item: _Due, started: float) -> int:
-    return max(0, int((started - item.slot) * 1000))
+    """How late a slot is checked. After weeks of a stop, or a leap of the clock, more than its column holds."""
+    return max(0, min(int((started - item.slot) * 1000), 2**31 - 1))
 
 
 def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]]:
