@@ -1,7 +1,7 @@
 """What people and programs may enter: one schema per thing, shared by form, API and import. Messages say what to do."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -226,7 +226,7 @@ class MaintenanceInput(Input):
     def _in_order(self) -> Self:
         if self.end_at <= self.start_at:
             raise ValueError("end_at: The end must lie after the start.")
-        if (self.end_at - self.start_at).days > 30:
+        if self.end_at - self.start_at > timedelta(days=30):
             raise ValueError("end_at: A window lasts at most 30 days.")
         return self
 
