@@ -12,6 +12,7 @@ from kener.settings import Settings
 def create_app(settings: Settings, *, web: bool = True) -> Flask:
     """The app. With `web=False`: database, queues and mail templates only, as the workers need it (it starts faster)."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     app = Flask("kener", static_folder=None)
     app.extensions["kener"] = settings
     app.config.update(

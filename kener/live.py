@@ -24,6 +24,7 @@ class _Seen:
 
 
 _seen: dict[str, _Seen] = {}
+_warned_at = float("-inf")
 
 
 def publish() -> None:
@@ -31,8 +32,16 @@ def publish() -> None:
     try:
         jobs.redis().incr(KEY)
     except RedisError as error:
-        log.warning("Redis is away (%s): pages show the change within a minute", error)
+        _warn(error)
     forget()
+
+
+def _warn(error: RedisError) -> None:
+    """Once a minute is enough."""
+    global _warned_at
+    if time.monotonic() - _warned_at > 60:
+        _warned_at = time.monotonic()
+        log.warning("Redis is away (%s): pages show the change within a minute", error)
 
 
 def forget() -> None:

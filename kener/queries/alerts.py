@@ -13,6 +13,7 @@ from kener import clock
 from kener.domain.alerting import AlertStatus, AlertType, Outcome, Rule, rule_from_facts
 from kener.domain.incidents import IncidentState
 from kener.domain.status import Status, from_code
+from kener.domain.uptime import Point, covered
 from kener.models import (
     Alert,
     AlertConfiguration,
@@ -337,21 +338,29 @@ def around(session: Session, monitor_id: int, alert: AlertLine, *, steps: int = 
         now, (alert.resolved_at or now) + (margin / 2 if alert.resolved_at else timedelta()), start + timedelta(days=1)
     )
     query = (
-        select(Sample.at, Sample.status, Sample.latency_ms)
+        select(Sample.at, Sample.status, Sample.span_s, Sample.latency_ms)
         .where(Sample.monitor_id == monitor_id, Sample.at.between(int(start.timestamp()), int(end.timestamp())))
         .order_by(Sample.at)
     )
-    seen = [(clock.at(at), from_code(status), ms) for at, status, ms in session.execute(query)]
-    width = max((end - start) / steps, timedelta(seconds=1))
-    strip = [Status.NO_DATA] * steps
-    rank = {Status.NO_DATA: 0, Status.UP: 1, Status.MAINTENANCE: 1, Status.DEGRADED: 2, Status.DOWN: 3}
-    for at, status, _ in seen:
-        index = min(steps - 1, max(0, int((at - start) / width)))
-        if rank[status] > rank[strip[index]]:
-            strip[index] = status
+    seen = [Point(at, from_code(status), span, ms) for at, status, span, ms in session.execute(query)]
     size = -(-len(seen) // 480) if seen else 1
-    points = tuple((at, ms) for at, _, ms in seen[::size])
-    return Around(start, end, points, tuple(strip), ((alert.triggered_at, min(end, alert.resolved_at or end)),))
+    points = tuple((clock.at(point.at), point.latency_ms) for point in seen[::size])
+    failing = ((alert.triggered_at, min(end, alert.resolved_at or end)),)
+    return Around(start, end, points, _strip(seen, start, end, steps), failing)
+
+
+_RANK = {Status.NO_DATA: 0, Status.UP: 1, Status.MAINTENANCE: 1, Status.DEGRADED: 2, Status.DOWN: 3}
+
+
+def _strip(seen: Sequence[Point], start: datetime, end: datetime, steps: int) -> tuple[Status, ...]:
+    """The worst status of each of so many equal parts."""
+    begin, width = start.timestamp(), max((end - start).total_seconds() / steps, 1.0)
+    strip = [Status.NO_DATA] * steps
+    for first, last, status in covered(seen, until=int(end.timestamp())):
+        for index in range(max(0, int((first - begin) / width)), min(steps, int((last - 1 - begin) / width) + 1)):
+            if _RANK[status] > _RANK[strip[index]]:
+                strip[index] = status
+    return tuple(strip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,12 @@ def incidents(session: Session, *, q: str = "", state: str = "", source: str = "
         query = query.where(Incident.source == source)
     query = query.order_by(Incident.status.desc(), Incident.start_at.desc(), Incident.id.desc())
     found = part(session, query, page=page, row=lambda row: row)
-    counts: dict[int, int] = dict(
-        session.execute(
-            select(IncidentUpdate.incident_id, func.count())
-            .where(IncidentUpdate.incident_id.in_([one.id for one in found.rows]))
-            .group_by(IncidentUpdate.incident_id)
-        ).tuples()
+    numbers = (
+        select(IncidentUpdate.incident_id, func.count())
+        .where(IncidentUpdate.incident_id.in_([one.id for one in found.rows]))
+        .group_by(IncidentUpdate.incident_id)
     )
+    counts = {row[0]: row[1] for row in session.execute(numbers)}
     return Part(tuple(_line(one, counts) for one in found.rows), found.page, found.total, found.size)
 
 

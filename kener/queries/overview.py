@@ -117,7 +117,6 @@ def _late(session: Session) -> tuple[LateDelivery, ...]:
         .order_by(func.max(Delivery.id).desc())
         .limit(SHOWN)
     ).all()
-    answers = dict(
-        session.execute(select(Delivery.id, Delivery.answer).where(Delivery.id.in_([row[4] for row in groups]))).all()
-    )
+    said = select(Delivery.id, Delivery.answer).where(Delivery.id.in_([row[4] for row in groups]))
+    answers = {row[0]: row[1] for row in session.execute(said)}
     return tuple(LateDelivery(row[0], row[1], row[2], row[3], answers.get(row[4])) for row in groups)

@@ -44,11 +44,8 @@ def trigger(session: Session, trigger_id: int) -> TriggerLine | None:
 def _lines(session: Session, found: list[Trigger]) -> list[TriggerLine]:
     ids = [one.id for one in found]
     link = configuration_trigger.c
-    users: dict[int, int] = dict(
-        session.execute(
-            select(link.trigger_id, func.count()).where(link.trigger_id.in_(ids)).group_by(link.trigger_id)
-        ).tuples()
-    )
+    used = select(link.trigger_id, func.count()).where(link.trigger_id.in_(ids)).group_by(link.trigger_id)
+    users = {row[0]: row[1] for row in session.execute(used)}
     newest = select(func.max(Delivery.id)).where(Delivery.trigger_id.in_(ids)).group_by(Delivery.trigger_id)
     last = {d.trigger_id: d for d in session.scalars(select(Delivery).where(Delivery.id.in_(newest)))}
     return [_line(one, users.get(one.id, 0), last.get(one.id)) for one in found]

@@ -15,7 +15,7 @@
   const precise = { ...clock, second: "2-digit" };
   const day = { day: "numeric", month: "short" };
   const date = { weekday: "long", day: "numeric", month: "long" };
-  const STYLES = { time: clock, seconds: precise, day, date, datetime: { ...day, ...clock }, precise: { ...day, ...precise } };
+  const STYLES = { time: clock, clock, seconds: precise, day, date, datetime: { ...day, ...clock }, precise: { ...day, ...precise } };
   const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
   const written = (at, style) => {

@@ -99,7 +99,7 @@ def _show(
         fragment="story",
         status=status,
         incident=found,
-        form={"state": found.state.value, "text": "", "at": "", "confirm": False} | form,
+        form={"state": found.state.value, "text": "", "at": "", "confirm": False, "ask": False} | form,
         errors=errors,
         states=STEPS,
         message=message,

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from kener.domain.inputs import MonitorInput, check
-from kener.domain.specs import ApiSpec, HeartbeatSpec, MonitorType
+from kener.domain.specs import ApiSpec, HeartbeatSpec, MonitorType, NoneSpec
 from kener.models import Monitor
 from kener.web.manage.forms import Form, flattened, given, pairs, ticked
 
@@ -31,6 +31,8 @@ def defaults(kind: MonitorType) -> dict[str, Any]:
             settings = ApiSpec(url="https://example.com").model_dump(mode="json") | {"url": ""}
         case MonitorType.HEARTBEAT:
             settings = HeartbeatSpec().model_dump(mode="json")
+        case MonitorType.NONE:
+            settings = NoneSpec().model_dump(mode="json")
     settings["headers"] = []
     return {
         "monitor_type": kind.value,

@@ -37,7 +37,8 @@ def index() -> BaseResponse:
 def new() -> BaseResponse:
     """The empty form of a type."""
     kind = lists.one_of("type", KINDS) or TriggerType.WEBHOOK.value
-    return _form({"trigger_type": kind, "name": "", "is_active": True, "headers": []}, {})
+    empty = dict.fromkeys(("name", "description", "url", "body", "to", "from"), "")
+    return _form({**empty, "trigger_type": kind, "is_active": True, "headers": []}, {})
 
 
 @bp.post("")
