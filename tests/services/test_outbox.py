@@ -22,6 +22,7 @@ from kener.settings import SmtpSettings
 from tests.doubles.http import HttpDouble, drop, reply
 from tests.doubles.smtp import SmtpDouble
 from tests.factories import SAM, every, make_configuration, make_monitor, make_trigger, observe, only
+from tests.support.threads import at_once
 
 RULE = {"failure_threshold": 1, "success_threshold": 1}
 
@@ -179,7 +180,7 @@ def test_a_worker_that_died_loses_its_claim_and_the_id_stays(hook: HttpDouble) -
 def test_many_workers_with_the_same_delivery_send_it_once(hook: HttpDouble, app: Flask) -> None:
     hook.on("/hook", reply(200, delay_s=0.2))
     delivery_id = only(Delivery).id
-    together(app, *[lambda: outbox.deliver(delivery_id)] * 4)
+    at_once(app, *[lambda: outbox.deliver(delivery_id)] * 4)
     assert len(hook.seen) == 1
     assert (only(Delivery).state, only(Delivery).attempts) == (DeliveryState.SENT, 1)
 
@@ -352,12 +353,6 @@ def start(app: Flask, act: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
     return thread
-
-
-def together(app: Flask, *acts: Callable[[], object]) -> None:
-    """Run acts at once and wait for all of them."""
-    for thread in [start(app, act) for act in acts]:
-        thread.join(30)
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 5) -> None:

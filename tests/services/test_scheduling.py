@@ -1,8 +1,6 @@
 """Every slot is handed out once, none is lost, and one bad monitor spoils no other."""
 
 import json
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +20,7 @@ from kener.services import monitoring, monitors, scheduling
 from kener.services.scheduling import LOST_AFTER_S, Claim
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import SAM, T0, count, every, id_of, make_monitor, observe, only, record, sample
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -78,7 +77,7 @@ def test_schedulers_that_claim_at_once_hand_out_every_slot_once(app: Flask) -> N
         make_monitor(tag)
     due_at(NOW, *tags)
     for moment in (NOW, NOW + 60, NOW + 120):
-        claims = [claim for found in at_once(app, 4, lambda at=moment: scheduling.claim(at)) for claim in found]
+        claims = [claim for found in at_once(app, *[lambda at=moment: scheduling.claim(at)] * 4) for claim in found]
         assert len(claims) == len({claim.monitor_id for claim in claims}) == len(tags)
         record(*[sample(tag, moment, "UP") for tag in tags])
         with transaction() as session:
@@ -165,7 +164,7 @@ def test_workers_with_the_same_slot_at_once_store_one_sample(app: Flask) -> None
         make_monitor(monitor_type="API", type_data={"url": target.url("/")})
         due_at(NOW)
         claims = [(claim.monitor_id, claim.slot) for claim in scheduling.claim(NOW)]
-        assert sorted(at_once(app, 3, lambda: monitoring.run_shard(claims, slow=False))) == [0, 0, 1]
+        assert sorted(at_once(app, *[lambda: monitoring.run_shard(claims, slow=False)] * 3)) == [0, 0, 1]
     assert count(Sample) == 1
 
 
@@ -273,22 +272,3 @@ def test_what_does_not_answer_in_time_goes_to_the_slow_lane_and_holds_up_nobody(
 def check_all(moment: int) -> int:
     """Claim what is due and check it, as scheduler and worker do. Returns how many samples were stored."""
     return monitoring.run_shard([(claim.monitor_id, claim.slot) for claim in scheduling.claim(moment)], slow=False)
-
-
-def at_once(app: Flask, number: int, act: Callable[[], Any]) -> list[Any]:
-    """Run an act in several threads at the same moment; what each one returned."""
-    results: list[Any] = []
-    gate = threading.Barrier(number)
-
-    def work() -> None:
-        with app.app_context():
-            gate.wait()
-            results.append(act())
-
-    threads = [threading.Thread(target=work) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timedelta(seconds=30).total_seconds())
-    assert len(results) == number
-    return results
