@@ -70,6 +70,30 @@ def told() -> list[tuple[str, str]]:
 # C: configuration
 
 
+def test_c1_a_configuration_keeps_every_field() -> None:
+    for tag in ("api", "web"):
+        make_monitor(tag)
+    given = {
+        "alert_for": "UPTIME",
+        "alert_value": "99.950",
+        "uptime_window": "7d",
+        "failure_threshold": 4,
+        "success_threshold": 6,
+        "severity": "CRITICAL",
+        "create_incident": "YES",
+        "is_active": "NO",
+        "alert_description": "Customers cannot pay.",
+        "trigger_ids": [make_trigger(name="One"), make_trigger(name="Two")],
+    }
+    make_configuration(["web", "api"], **given)
+    made = only(AlertConfiguration)
+    assert (made.alert_for, made.alert_value, made.uptime_window) == (AlertType.UPTIME, "99.95", "7d")
+    assert (made.failure_threshold, made.success_threshold, made.severity) == (4, 6, Severity.CRITICAL)
+    assert (made.create_incident, made.is_active, made.alert_description) == (True, False, "Customers cannot pay.")
+    assert {monitor.tag for monitor in made.monitors} == {"api", "web"}
+    assert [trigger.name for trigger in made.triggers] == ["One", "Two"]
+
+
 def test_c3_a_configuration_of_which_nothing_is_said_has_the_documented_defaults() -> None:
     make_monitor()
     make_configuration("api")
@@ -418,7 +442,7 @@ def test_l3_l6_title_and_impact_follow_from_the_rule(
     assert (affected.monitor_id, affected.monitor_tag, affected.impact) == (id_of("api"), "api", impact)
 
 
-def test_l3_r2_a_latency_alert_resolves_at_the_limit_and_ignores_checks_without_a_latency() -> None:
+def test_e3_a_latency_alert_resolves_at_the_limit_and_ignores_checks_without_a_latency() -> None:
     make_monitor()
     fragile(alert_for="LATENCY", alert_value="1000")
     observe("api", "DEGRADED", latency_ms=1001)
@@ -428,7 +452,7 @@ def test_l3_r2_a_latency_alert_resolves_at_the_limit_and_ignores_checks_without_
     assert only(Alert).alert_status is AlertStatus.RESOLVED
 
 
-def test_l3_an_uptime_alert_looks_at_the_whole_window() -> None:
+def test_e3_an_uptime_alert_looks_at_the_whole_window() -> None:
     make_monitor()
     fragile(alert_for="UPTIME", alert_value="90", uptime_window="1h")
     observe("api", *["UP"] * 18, "DOWN", "DOWN")

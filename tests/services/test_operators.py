@@ -38,6 +38,7 @@ from tests.factories import (
     monitor_input,
     observe,
     only,
+    plan_maintenance,
     post,
     record,
     sample,
@@ -158,10 +159,13 @@ def test_o3_every_resolution_by_hand_is_undone_once_and_the_real_one_stands(auto
     assert [delivery.event for delivery in every(Delivery)] == ["TRIGGERED", "RESOLVED"]
 
 
-def test_o3_a_maintenance_or_a_silent_check_does_not_reopen(automatic: int) -> None:
+def test_o3_only_a_failing_check_outside_maintenance_reopens(automatic: int) -> None:
     post(automatic, "RESOLVED", at=T0 + 20)
-    observe("api", "NO_DATA", "DEGRADED")
+    plan_maintenance("api", start=T0 + 180, end=T0 + 240)
+    observe("api", "NO_DATA", "DEGRADED", "DOWN")
     assert not only(Incident).is_open
+    observe("api", "DOWN")
+    assert only(Incident).is_open
 
 
 # O4: deleted while the alert is active
