@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.timeouts import TimerDeathPenalty
@@ -33,6 +34,10 @@ class ThreadWorker(SimpleWorker):
 
     def _install_signal_handlers(self) -> None:
         """Only the main thread may; it stops the pool."""
+
+    def _set_ip_address(self, connection: Redis) -> None:
+        """Not asked for: the answer cannot be read when the path of Redis' socket has a space in it."""
+        self.ip_address = "unknown"
 
     def subscribe(self) -> None:
         """Commands to single workers are not used."""

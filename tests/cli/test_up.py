@@ -101,7 +101,7 @@ def test_the_configuration_holds_no_secrets(tmp_path: Path):
 def test_it_serves_restarts_what_dies_and_ends_without_a_trace(up: Callable[..., Up]):
     first = up("--workers", "2")
     wait_for(lambda: first.page() == 200, timeout_s=30)
-    assert len(children(first.process.pid)) == len(NAMES)
+    wait_for(lambda: len(children(first.process.pid)) == len(NAMES), timeout_s=20)
     assert f"http://127.0.0.1:{first.port}" in first.output and str(first.data) in first.output
     for path in ("run", "redis"):
         assert stat.S_IMODE((first.data / path).stat().st_mode) == 0o700

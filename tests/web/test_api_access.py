@@ -15,6 +15,7 @@ from kener.services import accounts
 from kener.services.audit import Actor
 from kener.web import api as web_api
 from kener.web.api.auth import ACCESS
+from kener.web.urls import CONVERTERS
 from tests.support.api import PREFIX, Api
 
 OFFICE = {"tag": "office", "name": "Office", "monitor_type": "NONE"}
@@ -155,6 +156,7 @@ def test_every_endpoint_below_the_prefix_asks_for_a_key(app: Flask) -> None:
 
 def test_an_endpoint_that_forgets_to_ask_stops_the_start() -> None:
     app = Flask("forgetful", root_path=".")
+    app.url_map.converters.update(CONVERTERS)
     app.add_url_rule("/api/v4/secrets", "api.secrets", lambda: "all of them")
     with pytest.raises(RuntimeError, match=r"api\.secrets"):
         web_api.register(app)
