@@ -69,15 +69,15 @@ def rebuild_days() -> None:
     """Recompute every day from the hours, after the site's time zone changed; one monitor at a time."""
     session = reading()
     zone = site.read(session).tz
+    incomplete_until = clock.epoch() - (current_app.extensions["kener"].hourly_retention_days - 1) * 86_400
     for monitor_id in session.scalars(select(Monitor.id)).all():
         with transaction() as writing:
             span = select(func.min(Hourly.hour), func.max(Hourly.hour)).where(Hourly.monitor_id == monitor_id)
             first, last = writing.execute(span).one()
             if first is not None:
-                # One day more at each end: there the old zone may have had a day that the new one has not.
-                begin, end = (
-                    rollups.day_of(first, zone) - timedelta(days=1),
-                    rollups.day_of(last, zone) + timedelta(days=1),
-                )
+                # One day more at each end: there the old zone may have had a day that the new one has not. A day that has lost hours
+                # to their retention stays as it was cut.
+                begin = rollups.day_of(first, zone) + timedelta(days=1 if first < incomplete_until else -1)
+                end = rollups.day_of(last, zone) + timedelta(days=1)
                 rollups.rebuild_days(writing, monitor_id, first=begin, last=end, zone=zone)
     live.publish()
