@@ -31,6 +31,7 @@ from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 from kener.services.recording import Effects, Observed
 from kener.services.scheduling import SLOW_TIMEOUT_S
+from kener.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -299,8 +300,9 @@ def set_samples(
 
 
 def _editable_from(now: int) -> int:
-    """An edit recomputes its hours from the samples: all of those must be there, and the one that reaches into the first hour."""
-    days: int = current_app.extensions["kener"].retention_days
+    """An edit recomputes its hours from the samples and its day from the hours: all of those must be there."""
+    settings: Settings = current_app.extensions["kener"]
+    days = min(settings.retention_days, settings.hourly_retention_days)
     return now - days * 86_400 + min(MAX_INTERVAL_S, days * 43_200)
 
 
