@@ -1,19 +1,20 @@
 """Hours and days are always what the samples amount to, whatever order those came in, and outlive them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from flask import Flask
 from redis import Redis
 from rq import Queue
 from sqlalchemy import update
 
 from kener import clock, jobs
-from kener.db import reading, transaction
+from kener.db import transaction
 from kener.domain.status import Status, from_code
 from kener.models import AuditEntry, Daily, Decision, Delivery, DeliveryState, Hourly, MonitorState, Sample, SampleNote
 from kener.services import housekeeping, monitoring, site
@@ -217,8 +218,26 @@ def test_a_new_time_zone_cuts_the_days_anew(redis: Redis) -> None:
         site.change(Site(zone=zone), actor=SAM)
         queue = Queue(jobs.HOUSEKEEPING, connection=redis)
         assert [job.func_name for job in queue.jobs] == [jobs.REBUILD_DAYS] * number
-        housekeeping.rebuild_days()
+        with time_machine.travel(clock.at(midnight + 5 * DAY), tick=False):
+            housekeeping.rebuild_days()
         check(zone)
+
+
+def test_a_new_time_zone_leaves_days_alone_whose_hours_are_not_kept_any_more() -> None:
+    make_monitor()
+    midnight = T0 - T0 % DAY
+    for day in range(4):
+        record(*[sample("api", midnight + day * DAY + n * 3_600, "UP", span_s=3_600) for n in range(24)])
+    before = {day: row["up_s"] for (_, day), row in stored_days().items()}
+    with time_machine.travel(clock.at(midnight + 401 * DAY + 12 * HOUR), tick=False):
+        housekeeping.prune()
+        assert min(row.hour for row in every(Hourly)) == midnight + DAY + 12 * HOUR
+        site.change(Site(zone="America/New_York"), actor=SAM)
+        housekeeping.rebuild_days()
+    after = {day: row["up_s"] for (_, day), row in stored_days().items()}
+    first, second, third, last = sorted(before)
+    assert (after[first], after[second], after[third]) == (DAY, DAY, DAY)
+    assert after[last] == DAY - 4 * HOUR - HOUR
 
 
 # Retention
@@ -257,17 +276,22 @@ def test_records_are_kept_as_long_as_documented(days: int, kept: tuple[int, int,
     assert (count(Decision), count(Delivery), count(AuditEntry)) == kept
 
 
-def test_history_without_its_samples_cannot_be_edited_away() -> None:
+@pytest.mark.parametrize("days", [{"retention_days": 90}, {"retention_days": 400, "hourly_retention_days": 90}])
+def test_history_without_its_samples_or_hours_cannot_be_edited_away(
+    make_app: Callable[..., Flask], days: dict[str, int]
+) -> None:
+    make_app(web=False, **days)
     make_monitor()
     start = datetime(2024, 5, 14, tzinfo=UTC)
     at = int(start.timestamp())
     record(*[sample("api", at + 600 * n, "UP", span_s=600) for n in range(3 * 144)])
-    days = stored_days()
+    days_before = stored_days()
     with time_machine.travel(start + timedelta(days=120), tick=False):
         housekeeping.prune()
-        assert count(Sample) == 0
-        with pytest.raises(Refused) as refused:
-            monitoring.set_samples("api", start=at, end=at, status=Status.DOWN, latency_ms=None, actor=SAM)
-        assert list(refused.value.errors) == ["start_ts"]
-    assert stored_days() == days
-    assert reading().get(Hourly, (id_of("api"), at)).up_s == HOUR
+        for second in (0, 2 * DAY):
+            with pytest.raises(Refused) as refused:
+                monitoring.set_samples(
+                    "api", start=at + second, end=at + second, status=Status.DOWN, latency_ms=None, actor=SAM
+                )
+            assert list(refused.value.errors) == ["start_ts"]
+    assert stored_days() == days_before
