@@ -103,7 +103,7 @@ def sessions() -> BaseResponse:
     )
 
 
-@bp.post("/account/sessions/<int:session_id>/end")
+@bp.post("/account/sessions/<id:session_id>/end")
 @requires(Permission.READ)
 def end_session(session_id: int) -> BaseResponse:
     """Sign another browser out."""
