@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Enum, MetaData, Table, case, event, func, text
+from sqlalchemy import DateTime, Dialect, MetaData, String, Table, case, event, func, text
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -73,16 +73,61 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def words(kind: type[StrEnum]) -> Enum:
-    """A column that holds one word of an enumeration, as text, so that a new word needs no migration."""
-    return Enum(
-        kind, native_enum=False, create_constraint=False, length=24, values_callable=lambda e: [w.value for w in e]
-    )
+class Damaged(str):
+    """A stored word or JSON text that cannot be read, because the row was damaged from outside: it stands for itself only."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+    @property
+    def word(self) -> str:
+        """What visitors read."""
+        return "Unknown"
+
+
+class Words(TypeDecorator[Any]):
+    """One word of an enumeration, as text, so that a new word needs no migration.
+
+    A word that the enumeration does not know is read as `Damaged`: one bad row must not take a whole list down.
+    """
+
+    impl = String(24)
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._members = {word.value: word for word in kind}
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else self._members.get(value) or Damaged(value)
+
+
+def words(kind: type[StrEnum]) -> Words:
+    """A column that holds one word of an enumeration."""
+    return Words(kind)
+
+
+def _from_json(text: str | bytes) -> Any:
+    """A JSON column's value. SQLite takes any text into one; what is no JSON is `Damaged`."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return Damaged(text if isinstance(text, str) else text.decode(errors="replace"))
 
 
 def configure(app: Flask, settings: Settings) -> None:
     """Bind the database to the app. Pools are per process; a forked child must not inherit a used one."""
-    options: dict[str, Any] = {"json_serializer": lambda value: json.dumps(value, ensure_ascii=False)}
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: json.dumps(value, ensure_ascii=False),
+        "json_deserializer": _from_json,
+    }
     if settings.database_url.startswith("sqlite"):
         options["connect_args"] = {"timeout": 15}
     else:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from kener.domain.status import Status
@@ -83,11 +84,31 @@ class Rule:
         return asdict(self)
 
 
-def rule_from_facts(facts: dict[str, Any]) -> Rule:
-    """The reverse of `Rule.facts`."""
-    known = {key: facts[key] for key in Rule.__dataclass_fields__ if key in facts}
-    known["alert_for"], known["severity"] = AlertType(known["alert_for"]), Severity(known["severity"])
-    return Rule(**known)
+def rule_from_facts(facts: Any) -> Rule:
+    """The reverse of `Rule.facts`. A record that was damaged from outside reads as a rule of unknown value."""
+    try:
+        known = {key: facts[key] for key in Rule.__dataclass_fields__ if key in facts}
+        known["alert_for"], known["severity"] = AlertType(known["alert_for"]), Severity(known["severity"])
+        return Rule(**known)
+    except (KeyError, TypeError, ValueError):
+        return Rule(AlertType.STATUS, "unknown")
+
+
+@lru_cache(maxsize=10_000)
+def flaw(rule: Rule) -> str | None:
+    """Why a stored rule cannot be decided, or None: rows may be damaged from outside, and one must not stop the others."""
+    if not isinstance(rule.alert_for, AlertType):
+        return f"There is no alert type {rule.alert_for}."
+    if rule.uptime_window not in UPTIME_WINDOWS:
+        return f"There is no window {rule.uptime_window}."
+    thresholds = (rule.failure_threshold, rule.success_threshold)
+    if not all(isinstance(number, int) and number >= 1 for number in thresholds):
+        return "A threshold is no whole number from 1 up."
+    try:
+        normal_value(rule.alert_for, str(rule.alert_value))
+    except ValueError as error:
+        return f"The value {rule.alert_value} cannot be used. {error}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,5 +141,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
 
 
 def parse_spec(monitor_type: MonitorType, data: dict[str, Any]) -> Spec:
-    """The settings of one type. Raises pydantic.ValidationError naming each bad field."""
+    """The settings of one type. Raises pydantic.ValidationError naming each bad field, ValueError for a type that is none."""
+    if monitor_type not in SPECS:
+        raise ValueError(f"there is no type {monitor_type}.")
     return SPECS[monitor_type].model_validate(data)

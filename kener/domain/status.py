@@ -38,8 +38,8 @@ _WORST_FIRST = (Status.DOWN, Status.DEGRADED, Status.MAINTENANCE, Status.UP, Sta
 
 
 def from_code(code: int) -> Status:
-    """The status behind a stored integer."""
-    return _STATUSES[code]
+    """The status behind a stored integer; one that stands for none says nothing."""
+    return _STATUSES.get(code, Status.NO_DATA)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

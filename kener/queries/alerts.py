@@ -10,8 +10,9 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from kener import clock
-from kener.domain.alerting import AlertStatus, AlertType, Outcome, Rule, rule_from_facts
+from kener.domain.alerting import AlertStatus, AlertType, Outcome, Rule, flaw, rule_from_facts
 from kener.domain.incidents import IncidentState
+from kener.domain.messages import incident_title
 from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, covered
 from kener.models import (
@@ -72,6 +73,7 @@ class ConfigurationLine:
     triggers: tuple[str, ...]
     active_alerts: int
     last_alert_at: datetime | None
+    flaw: str | None
 
     @property
     def subject(self) -> str:
@@ -146,6 +148,7 @@ def _configuration(found: AlertConfiguration, active: int, last: datetime | None
         triggers=tuple(trigger.name for trigger in found.triggers),
         active_alerts=active,
         last_alert_at=last,
+        flaw=flaw(found.rule),
     )
 
 
@@ -197,7 +200,7 @@ def _lines(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
             monitor_tag=alert.monitor_tag,
             monitor_name=alert.monitor_name,
             is_monitor_there=alert.monitor_id is not None,
-            title=f"{alert.monitor_name} {alert.rule.get('alert_for')}: {alert.rule.get('alert_value')}",
+            title=incident_title(rule_from_facts(alert.rule), alert.monitor_name),
             status=alert.alert_status,
             triggered_at=alert.triggered_at,
             resolved_at=alert.resolved_at,
@@ -309,7 +312,7 @@ def why(session: Session, alert_id: int, *, outcome: Outcome = Outcome.TRIGGER) 
 def _steps(rule: Rule, decision: Decision) -> tuple[Step, ...]:
     """The samples that were counted, oldest first. Counted backwards from the decision: what says nothing adds nothing (E4)."""
     count, steps = max(decision.failing, decision.passing), []
-    for fact in reversed(decision.samples):
+    for fact in reversed(decision.samples if isinstance(decision.samples, list) else []):
         status, latency = Status(fact["status"]), fact.get("latency_ms")
         steps.append(Step(clock.at(fact["at"]), status, latency, fact.get("error"), max(0, count)))
         says_nothing = status is Status.NO_DATA or (rule.alert_for is AlertType.LATENCY and latency is None)

@@ -1,5 +1,6 @@
 """Evaluation: what newly recorded samples mean under the configurations that watch them, in the transaction of the samples (E1)."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from kener.models import (
 from kener.services import alerts
 
 HOUR = 3_600
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,9 @@ def _watches(session: Session, monitor_ids: Iterable[int]) -> list[_Watch]:
     }
     watches = []
     for configuration, monitor_id in pairs:
+        if problem := alerting.flaw(configuration.rule):
+            log.error("alert configuration %s cannot be used: %s", configuration.id, problem)
+            continue
         key = (configuration.id, monitor_id)
         count = counts.get(key, Count())
         alert_id, resolved_by_hand = active.get(key, (None, False))

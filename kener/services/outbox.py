@@ -114,16 +114,15 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
         if before is not None or _busy(session, delivery, now):
             return None
         try:
-            settings = vault.open_trigger(trigger)
-        except (Refused, ValueError) as error:
-            delivery.state, delivery.answer = (
-                DeliveryState.FAILED,
-                f"The trigger's settings cannot be used: {error}"[:500],
-            )
+            settings, kind = vault.open_trigger(trigger), TriggerType(trigger.trigger_type)
+            message = messages.from_json(delivery.message)
+        except (Refused, ValueError, TypeError, KeyError) as error:
+            delivery.state, delivery.lease_until = DeliveryState.FAILED, None
+            delivery.answer = f"The trigger's settings or the message cannot be read: {error}"[:500]
             return None
         delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
         delivery.lease_until = now + LEASE
-        message, kind, uid = messages.from_json(delivery.message), TriggerType(trigger.trigger_type), delivery.uid
+        uid = delivery.uid
     return kind, settings, message, uid
 
 

@@ -49,7 +49,7 @@ def register(app: Flask) -> None:
 
 def tone(status: str) -> str:
     """The word by which icons and colours know a status: up, degraded, down, maintenance, nodata."""
-    return Status(status).lower().replace("_", "")
+    return Status(status).lower().replace("_", "") if status in Status.__members__ else "nodata"
 
 
 def word(value: str) -> str:

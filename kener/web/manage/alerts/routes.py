@@ -83,6 +83,8 @@ def show(config_id: int) -> BaseResponse:
 def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
     session = db.session()
     configuration, here = _find(config_id), site.read(session)
+    line = rows.configuration(session, config_id)
+    assert line is not None
     watched = rows.watched(session, config_id)
     recent = rows.log(session, config_id, size=10)
     wanted = request.args.get("monitor") or next((row.monitor_tag for row in recent.rows), None)
@@ -95,9 +97,9 @@ def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
         "manage/alerts/show.html",
         fragment="live",
         site=here,
-        configuration=rows.configuration(session, config_id),
+        configuration=line,
         description=configuration.alert_description,
-        warnings=_input_of(configuration).warnings(),
+        warnings=[] if line.flaw else _input_of(configuration).warnings(),
         watched=watched,
         focus=focus,
         alert=alert,
