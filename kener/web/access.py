@@ -86,10 +86,10 @@ def to_sign_in() -> BaseResponse:
 
 
 def safe_next(target: str | None) -> str | None:
-    """A path on this site, or None: never another host."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+    """A path on this site, or None: never another host. Browsers drop tabs and line ends, so `/<tab>/host` would be one."""
+    if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
         return None
-    return target
+    return target if target.isprintable() else None
 
 
 def actor() -> Actor:
