@@ -1,7 +1,9 @@
 """Rendered pages, kept in process by address, theme and revision: in front of Flask, so that a hit costs microseconds.
 
-Only what everybody sees is kept: requests without our session cookie. The revision moves when anything a visitor sees has changed, and
-once a minute; an entry of an older revision is never served. A poll with the revision it has seen is answered with 204 from here.
+Only what everybody sees is kept: requests without our session cookie, and the app is asked with nothing of the request but what the
+key names, so that no visitor's cookie, header or parameter can end up in another visitor's page. The revision moves when anything a
+visitor sees has changed, and once a minute; an entry of an older revision is never served. A poll with the revision it has seen is
+answered with 204 from here.
 """
 
 import gzip
@@ -10,23 +12,36 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlencode
+
+from werkzeug.http import parse_accept_header, parse_cookie
+from werkzeug.wsgi import get_host
 
 from kener import live
 
 MOST_ENTRIES = 512
 LARGEST_BYTES = 2_000_000
 SESSION_COOKIE = "kener"
-_EXACT = frozenset({"/", "/rss.xml", "/atom.xml"})
+_FEEDS = frozenset({"/rss.xml", "/atom.xml"})
+_EXACT = _FEEDS | {"/"}
 _PREFIXES = ("/monitors/", "/incidents/")
 _QUERY = frozenset({"range"})
+_UNSAID = ("HTTP_COOKIE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_AUTHORIZATION")
 _DROPPED = frozenset({"content-length", "set-cookie", "vary", "etag", "content-encoding"})
 
 StartResponse = Callable[..., Any]
 App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-Key = tuple[str, str, str, bool]
+
+
+class Key(NamedTuple):
+    """All that an answer may depend on. Only feeds name the host: their links are whole addresses."""
+
+    path: str
+    query: str
+    theme: str
+    fragment: bool
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +68,25 @@ class PageCache:
         path = environ.get("PATH_INFO", "/")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or not (path in _EXACT or path.startswith(_PREFIXES)):
             return self.app(environ, start_response)
-        cookies = environ.get("HTTP_COOKIE", "")
-        if SESSION_COOKIE in cookies and SESSION_COOKIE in _cookies(cookies):
+        # Read by the app's own parser: where two parsers differ, a session could pass for none.
+        cookies = parse_cookie(environ)
+        if SESSION_COOKIE in cookies:
             return self.app(environ, start_response)
-        query = parse_qs(environ.get("QUERY_STRING", ""))
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         revision = live.current(self.redis_url)
-        fragment = environ.get("HTTP_HX_REQUEST") == "true"
+        fragment = _wants_fragment(environ)
         if fragment and query.get("seen") == [revision]:
             start_response("204 No Content", [("Cache-Control", "no-store")])
             return []
-        page = self._page((path, _relevant(query), _theme(cookies), fragment), revision, environ)
+        theme = cookies.get("theme", "")
+        key = Key(
+            path,
+            urlencode([(name, values[0]) for name, values in sorted(query.items()) if name in _QUERY]),
+            theme if theme in ("light", "dark") else "",
+            fragment,
+            f"{environ['wsgi.url_scheme']}://{get_host(environ)}" if path in _FEEDS else "",
+        )
+        page = self._page(key, revision, environ)
         if page is None:
             return self.app(environ, start_response)
         return _answer(page, environ, start_response)
@@ -77,7 +101,7 @@ class PageCache:
         with lock:
             page = self.pages.get(key)
             if page is None or page.revision != revision:
-                page = self._render(environ, revision)
+                page = self._render(_asked(environ, key, revision), revision)
                 self._keep(key, page)
         return page
 
@@ -99,14 +123,7 @@ class PageCache:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             answer.update(status=status, headers=headers)
 
-        asked = {
-            name: value
-            for name, value in environ.items()
-            if name not in ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
-        }
-        asked["REQUEST_METHOD"] = "GET"
-        asked["kener.revision"] = revision
-        chunks = self.app(asked, start)
+        chunks = self.app(environ, start)
         body = b"".join(chunks)
         close = getattr(chunks, "close", None)
         if close is not None:
@@ -118,6 +135,23 @@ class PageCache:
         return Page(revision, kept, body, gzip.compress(body, 6, mtime=0), etag)
 
 
+def _wants_fragment(environ: dict[str, Any]) -> bool:
+    """As in `kener.web.fragments`."""
+    whole = environ.get("HTTP_HX_HISTORY_RESTORE_REQUEST") or environ.get("HTTP_HX_BOOSTED")
+    return environ.get("HTTP_HX_REQUEST") == "true" and not whole
+
+
+def _asked(environ: dict[str, Any], key: Key, revision: str) -> dict[str, Any]:
+    """The request that everybody with this key makes."""
+    asked = {name: value for name, value in environ.items() if name not in _UNSAID and not name.startswith("HTTP_HX_")}
+    asked |= {"REQUEST_METHOD": "GET", "QUERY_STRING": key.query, "kener.revision": revision}
+    if key.theme:
+        asked["HTTP_COOKIE"] = f"theme={key.theme}"
+    if key.fragment:
+        asked["HTTP_HX_REQUEST"] = "true"
+    return asked
+
+
 def _answer(page: Page, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     headers = [*page.headers, ("ETag", page.etag), ("Vary", "Accept-Encoding, Cookie, HX-Request")]
     if not any(name == "Cache-Control" for name, _ in headers):
@@ -126,7 +160,7 @@ def _answer(page: Page, environ: dict[str, Any], start_response: StartResponse) 
         start_response("304 Not Modified", [pair for pair in headers if pair[0] != "Content-Type"])
         return []
     body = page.body
-    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+    if parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING")).quality("gzip"):
         body = page.packed
         headers.append(("Content-Encoding", "gzip"))
     headers.append(("Content-Length", str(len(body))))
@@ -140,21 +174,3 @@ def _matches(environ: dict[str, Any], page: Page) -> bool:
         return given.strip() == "*" or page.etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
     modified = dict(page.headers).get("Last-Modified")
     return modified is not None and environ.get("HTTP_IF_MODIFIED_SINCE") == modified
-
-
-def _relevant(query: dict[str, list[str]]) -> str:
-    return "&".join(f"{name}={values[0]}" for name, values in sorted(query.items()) if name in _QUERY)
-
-
-def _theme(cookies: str) -> str:
-    if "theme" not in cookies:
-        return ""
-    theme = _cookies(cookies).get("theme", "")
-    return theme if theme in ("light", "dark") else ""
-
-
-def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {SESSION_COOKIE: ""}

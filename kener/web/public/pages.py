@@ -15,12 +15,21 @@ from kener.services import accounts, site
 from kener.web.access import public, safe_next
 from kener.web.errors import answer
 from kener.web.fragments import not_modified, render
+from kener.web.public.cache import SESSION_COOKIE
 
 bp = Blueprint("public", __name__)
 
 
 bp.add_app_template_filter(markdown, "markdown")
 bp.add_app_template_filter(plain, "plain")
+
+
+@bp.after_request
+def _keep_to_one(response: Response) -> Response:
+    """What a session may have added to a page stays between us and that browser."""
+    if SESSION_COOKIE in request.cookies:
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def is_staff() -> bool:
@@ -67,9 +76,11 @@ def _first(incident: rows.IncidentRow) -> int | None:
 @public
 def monitor(tag: str) -> BaseResponse:
     """One monitor: status, uptime, response time, incidents."""
-    session, here, now = db.session(), site.read(db.session()), revision()
+    now = revision()
     if request.args.get("seen") == now and request.headers.get("HX-Request"):
         return not_modified()
+    session = db.session()
+    here = site.read(session)
     found = rows.monitors(session, here, staff=is_staff(), tag=tag)
     if not found:
         abort(404)
