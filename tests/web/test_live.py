@@ -21,7 +21,7 @@ NOW = clock.at(T0 + 600)
 
 
 @pytest.fixture(autouse=True)
-def traveller() -> Iterator[time_machine.Traveller]:
+def traveller(app: Flask) -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
 
