@@ -132,7 +132,7 @@ class PageCache:
             return None
         kept = tuple((name, value) for name, value in answer["headers"] if name.lower() not in _DROPPED)
         etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-        return Page(revision, kept, body, gzip.compress(body, 6, mtime=0), etag)
+        return Page(revision, kept, body, gzip.compress(body, 9, mtime=0), etag)
 
 
 def _wants_fragment(environ: dict[str, Any]) -> bool:
