@@ -98,14 +98,19 @@ class Settings:
 
 
 def kept_secret(data_dir: Path) -> str:
-    """The secret key kept in the data folder (mode 0600), made on first use."""
+    """The secret key kept in the data folder (mode 0600), made on first use. Whoever starts at the same time reads the same one."""
     path = data_dir / "secret-key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(48) + "\n")
+    if not path.exists():
+        draft = data_dir / f".secret-key-{secrets.token_hex(8)}"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+        try:
+            # A link appears with its whole content, and never over another one.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
     return path.read_text().strip()
 
 
