@@ -84,23 +84,27 @@ def monitors(
     if status == PAUSED:
         query = query.where(Monitor.is_active.is_(False))
     elif status:
-        seen = case((_is_fresh(), MonitorState.status_code), else_=Status.NO_DATA.code)
-        query = query.where(Monitor.is_active.is_(True), seen == Status(status).code)
+        query = query.where(Monitor.is_active.is_(True), _seen() == Status(status).code)
     return part(session, query.order_by(*_order(sort)), page=page, row=lambda row: _line(*row), whole=True)
 
 
-def _is_fresh() -> Any:
-    return MonitorState.at >= clock.epoch() - GAP_INTERVALS * MonitorState.span_s
+def _seen() -> Any:
+    """The code of the status that `_line` shows, for the database: filters and order must agree with what can be read."""
+    fresh = MonitorState.at >= clock.epoch() - GAP_INTERVALS * MonitorState.span_s
+    told = Monitor.monitor_type == MonitorType.NONE
+    defaults = [(told & (Monitor.default_status == status), status.code) for status in Status]
+    return case((fresh, MonitorState.status_code), *defaults, else_=Status.NO_DATA.code)
 
 
 def _order(sort: str) -> tuple[Any, ...]:
     """Worst first for status, most for the figures; names settle the rest."""
     key, down = sort.removeprefix("-"), sort.startswith("-")
+    seen = _seen()
     rank = case(
         (Monitor.is_active.is_(False), 0),
-        (MonitorState.status_code == Status.DOWN.code, 4),
-        (MonitorState.status_code == Status.DEGRADED.code, 3),
-        (MonitorState.status_code == Status.NO_DATA.code, 2),
+        (seen == Status.DOWN.code, 4),
+        (seen == Status.DEGRADED.code, 3),
+        (seen == Status.NO_DATA.code, 2),
         else_=1,
     )
     column: Any = {
