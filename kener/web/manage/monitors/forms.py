@@ -88,7 +88,21 @@ def read(form: Form, *, tag: str | None = None, image: str | None = None) -> tup
     if image:
         raw["image"] = image
     checked, errors = check(MonitorInput, raw)
+    if "name" in errors and not form.get("tag", "").strip():
+        errors.pop("tag", None)
     return checked, flattened(errors, "type_data")
+
+
+def differing(monitor: Monitor, form: Form) -> dict[str, tuple[Any, Any]]:
+    """What is saved now and what was typed, by field, where they differ. Fields that the form did not have are left out."""
+    saved, typed = fields_of(monitor), fields_from(form)
+    names = [name for name in typed if name in form or isinstance(saved.get(name), bool)]
+    pairs_of = {name: (saved.get(name), typed[name]) for name in names}
+    return {name: pair for name, pair in pairs_of.items() if _as_text(pair[0]) != _as_text(pair[1])}
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\r\n", "\n").strip()
 
 
 def _settings(kind: str, form: Form) -> dict[str, Any]:
