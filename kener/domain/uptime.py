@@ -72,6 +72,22 @@ def tally(stretches: Iterable[tuple[int, int, Status]], *, start: int, end: int)
     return Seconds(totals[Status.UP], totals[Status.DEGRADED], totals[Status.DOWN], totals[Status.MAINTENANCE])
 
 
+def disjoint(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same time as spans that neither touch nor overlap, oldest first."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        elif start < end:
+            found.append((start, end))
+    return found
+
+
+def overlap(start: int, end: int, spans: Iterable[tuple[int, int]]) -> int:
+    """Seconds of `[start, end)` that disjoint spans cover."""
+    return sum(max(0, min(end, until) - max(start, begin)) for begin, until in spans)
+
+
 def percent(ratio: float | None) -> str:
     """Cut, not rounded, to two places, so that 100 % is exact; a dash where nothing was measured."""
     if ratio is None:

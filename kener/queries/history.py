@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from kener import clock
 from kener.domain.status import Status, from_code
-from kener.domain.uptime import Point, Seconds, covered, tally
+from kener.domain.uptime import Point, Seconds, covered, overlap, tally
 from kener.models import Daily, Hourly, Sample
-from kener.queries.public import MonitorRow, uptime_of
+from kener.queries.public import MonitorRow, planned_spans, uptime_of
 
 HOUR = 3_600
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
@@ -55,7 +55,14 @@ def _last_day(session: Session, monitor_id: int) -> float | None:
         .order_by(Sample.at)
     )
     points = [Point(at, from_code(status), span) for at, status, span in session.execute(query)]
-    return tally(covered(points, until=now), start=start, end=now).ratio
+    planned = planned_spans(session, monitor_id, since=clock.at(start))
+    stretches = [(max(first, start), min(last, now), status) for first, last, status in covered(points, until=now)]
+    seen = tally(stretches, start=start, end=now)
+    excused = {Status.DEGRADED: 0, Status.DOWN: 0}
+    for first, last, status in stretches:
+        if status in excused:
+            excused[status] += overlap(first, last, planned)
+    return Seconds(seen.up, seen.degraded - excused[Status.DEGRADED], seen.down - excused[Status.DOWN]).ratio
 
 
 def latency(session: Session, monitor_id: int, span: str) -> Latency:

@@ -6,7 +6,7 @@ Hidden monitors and private incidents are left out unless `staff` asks.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,10 +21,11 @@ from kener.domain.durations import in_words
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.specs import MonitorType
 from kener.domain.status import Status
-from kener.domain.uptime import Seconds
+from kener.domain.uptime import Seconds, disjoint, overlap
 from kener.models import (
     AffectedMonitor,
     Daily,
+    Hourly,
     Incident,
     IncidentUpdate,
     Maintenance,
@@ -40,6 +41,10 @@ DAYS = 90
 PHONE_DAYS = 30
 PAST_DAYS = 7
 AHEAD_DAYS = 30
+HOUR = 3_600
+
+Spans = list[tuple[int, int]]
+Trouble = tuple[int, int, int]  # an hour, its degraded and its down seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +227,7 @@ _ORDER = (Status.DOWN, Status.DEGRADED, Status.MAINTENANCE, Status.NO_DATA, Stat
 def monitors(
     session: Session, here: Site, *, staff: bool = False, tag: str | None = None, days: int = DAYS
 ) -> list[MonitorRow]:
-    """The monitors with what is shown for them and their days: four statements."""
+    """The monitors with what is shown for them and their days: four statements, and one more after maintenance."""
     now = clock.now()
     query = select(Monitor, MonitorState).join(MonitorState).where(Monitor.is_active.is_(True))
     query = query.order_by(Monitor.position, Monitor.id)
@@ -236,24 +241,29 @@ def monitors(
     today = now.astimezone(here.tz).date()
     dates = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
     by_day = _days(session, ids, since=dates[0])
-    return [_monitor(monitor, state, impacts, windows, by_day, here, now, dates) for monitor, state in found]
+    planned = {monitor_id: maintained(windows[monitor_id], now) for monitor_id in ids}
+    troubles = _troubles(session, planned)
+    rows = []
+    for monitor, state in found:
+        key = monitor.id
+        days_ = _day_row(by_day[key], state, planned[key], troubles[key], here.tz, now, dates)
+        rows.append(_monitor(monitor, state, impacts[key], windows[key], days_, now))
+    return rows
 
 
 def _monitor(
     monitor: Monitor,
     state: MonitorState,
-    impacts: dict[int, list[Status]],
-    windows: dict[int, list[tuple[datetime, datetime, Status]]],
-    by_day: dict[int, dict[date, Day]],
-    here: Site,
+    impacts: Sequence[Status],
+    windows: Sequence[tuple[datetime, datetime, Status]],
+    days: tuple[Day, ...],
     now: datetime,
-    dates: Sequence[date],
 ) -> MonitorRow:
     default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
     epoch = int(now.timestamp())
     seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=epoch, default=default)
-    running = [window for window in windows[monitor.id] if window[0] <= now < window[1]]
-    status = display.shown(seen, impacts=impacts[monitor.id], windows=[impact for _, _, impact in running])
+    running = [window for window in windows if window[0] <= now < window[1]]
+    status = display.shown(seen, impacts=impacts, windows=[impact for _, _, impact in running])
     as_seen = status is state.status and state.since is not None
     return MonitorRow(
         id=monitor.id,
@@ -269,30 +279,41 @@ def _monitor(
         until=max((end for _, end, _ in running), default=None),
         checked_at=clock.at(state.at) if state.at is not None else None,
         error=state.error,
-        days=_day_row(by_day[monitor.id], state, windows[monitor.id], here.tz, now, dates),
+        days=days,
     )
 
 
 def _day_row(
     stored: dict[date, Day],
     state: MonitorState,
-    windows: Sequence[tuple[datetime, datetime, Status]],
+    planned: Spans,
+    troubles: Sequence[Trouble],
     zone: ZoneInfo,
     now: datetime,
     dates: Sequence[date],
 ) -> tuple[Day, ...]:
-    """These days, oldest first: the stored ones, the open stretch after the newest sample, maintenance painted over."""
+    """These days, oldest first: the stored ones, the open stretch after the newest sample, maintenance painted over.
+
+    Trouble inside a maintenance window is planned and counts neither as down nor as degraded. An hour is the finest grain in which
+    the past is looked at for that.
+    """
     values = {day: stored.get(day) or Day(day) for day in dates}
     if state.at is not None:
         open_s = max(0, min(int(now.timestamp()) - state.at, state.span_s))
+        if state.status is not Status.UP:
+            open_s -= overlap(state.at, state.at + open_s, planned)
         last = clock.at(state.at).astimezone(zone).date()
         if open_s and last in values:
             values[last] = _longer(values[last], state.status, open_s)
-    for start, end, impact in windows:
-        if impact is Status.MAINTENANCE:
-            for day in _dates(start.astimezone(zone).date(), min(end, now).astimezone(zone).date()):
-                if day in values:
-                    values[day] = _in_maintenance(values[day], start, min(end, now), zone)
+    for start, end in planned:
+        for day in _dates(clock.at(start).astimezone(zone).date(), clock.at(end).astimezone(zone).date()):
+            if day in values:
+                values[day] = _in_maintenance(values[day], start, end, zone)
+    for hour, degraded_s, down_s in troubles:
+        day, planned_s = clock.at(hour).astimezone(zone).date(), overlap(hour, hour + HOUR, planned)
+        if planned_s and day in values:
+            down = min(down_s, planned_s)
+            values[day] = _excused(values[day], min(degraded_s, planned_s - down), down)
     return tuple(values.values())
 
 
@@ -307,14 +328,13 @@ def _longer(day: Day, status: Status, seconds: int) -> Day:
     return day
 
 
-def _in_maintenance(day: Day, start: datetime, end: datetime, zone: ZoneInfo) -> Day:
-    first, following = (datetime.fromtimestamp(moment, UTC) for moment in day_bounds(day.date, zone))
-    seconds = int((min(end, following) - max(start, first)).total_seconds())
-    if seconds <= 0:
-        return day
-    down = max(0, day.down_s - seconds)
-    degraded = max(0, day.degraded_s - max(0, seconds - (day.down_s - down)))
-    return Day(day.date, day.up_s, degraded, down, day.maintenance_s + seconds)
+def _in_maintenance(day: Day, start: int, end: int, zone: ZoneInfo) -> Day:
+    seconds = overlap(*day_bounds(day.date, zone), [(start, end)])
+    return Day(day.date, day.up_s, day.degraded_s, day.down_s, day.maintenance_s + seconds)
+
+
+def _excused(day: Day, degraded_s: int, down_s: int) -> Day:
+    return Day(day.date, day.up_s, max(0, day.degraded_s - degraded_s), max(0, day.down_s - down_s), day.maintenance_s)
 
 
 def _dates(first: date, last: date) -> Iterable[date]:
@@ -379,6 +399,37 @@ def _windows(
     return windows
 
 
+def maintained(windows: Iterable[tuple[datetime, datetime, Status]], now: datetime) -> Spans:
+    """The time until now in which trouble was planned."""
+    return disjoint(
+        (int(start.timestamp()), int(min(end, now).timestamp()))
+        for start, end, impact in windows
+        if impact is Status.MAINTENANCE
+    )
+
+
+def planned_spans(session: Session, monitor_id: int, *, since: datetime) -> Spans:
+    """The maintenance of one monitor that did not end before `since`."""
+    return maintained(_windows(session, [monitor_id], since=since)[monitor_id], clock.now())
+
+
+def _troubles(session: Session, planned: dict[int, Spans]) -> dict[int, list[Trouble]]:
+    """The hours with trouble around maintenance: one statement, and none where there was no maintenance."""
+    spans = [span for found in planned.values() for span in found]
+    troubles: dict[int, list[Trouble]] = defaultdict(list)
+    if not spans:
+        return troubles
+    query = select(Hourly.monitor_id, Hourly.hour, Hourly.degraded_s, Hourly.down_s).where(
+        Hourly.monitor_id.in_([monitor_id for monitor_id, found in planned.items() if found]),
+        Hourly.hour > min(start for start, _ in spans) - HOUR,
+        Hourly.hour < max(end for _, end in spans),
+        or_(Hourly.degraded_s > 0, Hourly.down_s > 0),
+    )
+    for monitor_id, hour, degraded_s, down_s in session.execute(query):
+        troubles[monitor_id].append((hour, degraded_s, down_s))
+    return troubles
+
+
 def _sections(rows: Sequence[MonitorRow]) -> tuple[tuple[str, tuple[MonitorRow, ...]], ...]:
     """Monitors by category, in the order in which the categories first appear."""
     order = list(dict.fromkeys(row.section for row in rows))
@@ -411,15 +462,14 @@ def _incidents(session: Session, query: Any, *, staff: bool) -> list[IncidentRow
     query = query.options(selectinload(Incident.updates), selectinload(Incident.affected))
     found = list(session.scalars(query))
     ids = {affected.monitor_id for one in found for affected in one.affected if affected.monitor_id}
-    hidden = (
-        set(session.scalars(select(Monitor.id).where(Monitor.id.in_(ids), Monitor.is_hidden.is_(True))))
-        if ids
-        else set()
-    )
-    return [_incident(one, set() if staff else hidden) for one in found]
+    known = select(Monitor.id, Monitor.is_active, Monitor.is_hidden).where(Monitor.id.in_(ids))
+    monitors = session.execute(known).all() if ids else []
+    hidden = set() if staff else {row.id for row in monitors if row.is_hidden}
+    return [_incident(one, hidden, {row.id for row in monitors if row.is_active}) for one in found]
 
 
-def _incident(found: Incident, hidden: set[int]) -> IncidentRow:
+def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRow:
+    """`hidden` monitors are left out; only those of `active` ones are pages to go to."""
     affected = [one for one in found.affected if one.monitor_id not in hidden]
     updates = sorted(found.updates, key=lambda update: (update.at, update.id), reverse=True)
     return IncidentRow(
@@ -432,7 +482,9 @@ def _incident(found: Incident, hidden: set[int]) -> IncidentRow:
         is_private=found.is_private,
         impact=Status.DOWN if any(one.impact is Status.DOWN for one in found.affected) else Status.DEGRADED,
         affected=tuple(
-            AffectedRow(one.monitor_name, one.monitor_tag if one.monitor_id else None, one.impact, one.monitor_id)
+            AffectedRow(
+                one.monitor_name, one.monitor_tag if one.monitor_id in active else None, one.impact, one.monitor_id
+            )
             for one in affected
         ),
         updates=tuple(
@@ -482,11 +534,15 @@ def _maintained(session: Session, ids: Sequence[int], *, staff: bool) -> dict[in
 
 
 def _past(incidents: Sequence[IncidentRow], today: date, zone: ZoneInfo) -> tuple[PastDays, ...]:
-    """The last seven days, newest first, by the day on which incidents began; quiet days in a row share a line."""
+    """The last seven days, newest first, by the day on which incidents began; quiet days in a row share a line.
+
+    An incident that began before stands on the day on which it ended.
+    """
     ended: dict[date, list[IncidentRow]] = defaultdict(list)
     for one in incidents:
-        if not one.is_open:
-            ended[one.start_at.astimezone(zone).date()].append(one)
+        if one.end_at is not None:
+            began, over = (moment.astimezone(zone).date() for moment in (one.start_at, one.end_at))
+            ended[began if (today - began).days < PAST_DAYS else over].append(one)
     days: list[PastDays] = []
     for back in range(PAST_DAYS):
         day = today - timedelta(days=back)

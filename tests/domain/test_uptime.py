@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import astuple
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kener.domain.status import Status
-from kener.domain.uptime import NARROW_SPACE, Point, Seconds, covered, percent, tally
+from kener.domain.uptime import NARROW_SPACE, Point, Seconds, covered, disjoint, overlap, percent, tally
 
 points = st.lists(
     st.builds(Point, st.integers(0, 2000), st.sampled_from(Status), st.integers(1, 300)),
@@ -106,3 +107,14 @@ def test_a_share_is_never_told_better_than_it_was(measured: int, down: int) -> N
     told = float(percent(Seconds(up=measured - down, down=down).ratio).removesuffix(f"{NARROW_SPACE}%"))
     exact = 100 * (measured - down) / measured
     assert exact - 0.01 - 1e-6 <= told <= exact + 1e-6
+
+
+spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=8)
+
+
+@given(spans, st.integers(-5, 65), st.integers(0, 70))
+def test_time_that_several_spans_share_counts_once(given: list[tuple[int, int]], start: int, length: int) -> None:
+    found = disjoint(given)
+    assert all(end < begin for (_, end), (begin, _) in pairwise(found))
+    shared = {second for begin, end in given for second in range(begin, end)}
+    assert overlap(start, start + length, found) == len(shared & set(range(start, start + length)))
