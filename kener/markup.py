@@ -1,6 +1,7 @@
 """Markdown, configured once: text in, safe HTML out."""
 
 from functools import lru_cache
+from html import unescape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -35,4 +36,4 @@ def markdown(text: str) -> Markup:
 
 def plain(text: str) -> str:
     """The same text without markup, on one line, for summaries."""
-    return " ".join(nh3.clean(_markdown.render(text), tags=set()).split())
+    return " ".join(unescape(nh3.clean(_markdown.render(text), tags=set())).split())

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from kener import live
 from kener.db import db
+from kener.domain.permissions import Permission
 from kener.extensions import csrf
 from kener.markup import markdown, plain
 from kener.queries import history
@@ -64,6 +65,7 @@ def home() -> BaseResponse:
         firsts=firsts,
         revision=now,
         is_new=is_new,
+        may_add=is_staff() and current_user.may(Permission.EDIT),
     )
 
 
