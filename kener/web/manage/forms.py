@@ -47,6 +47,23 @@ def version(form: Form) -> int | None:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
 
 
+def differing(saved: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What is saved now and what was typed, by field, where the two do not say the same."""
+    pairs_of = {name: (_said(saved.get(name)), _said(value)) for name, value in typed.items()}
+    return {name: pair for name, pair in pairs_of.items() if pair[0] != pair[1]}
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "YES" if value else "NO"
+        case list():
+            return ", ".join(sorted(str(one) for one in value))
+    return str(value).replace("\r\n", "\n").strip()
+
+
 def flattened(errors: Mapping[str, str], *prefixes: str) -> dict[str, str]:
     """Errors of nested settings under the names of the form's fields: `type_data.url` → `url`, `headers.0.key` → `headers`."""
     found: dict[str, str] = {}

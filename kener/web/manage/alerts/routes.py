@@ -18,7 +18,7 @@ from kener.web.access import actor, requires
 from kener.web.charts import Pin
 from kener.web.fragments import done, render, wants_fragment
 from kener.web.manage import lists
-from kener.web.manage.forms import Form, flattened, given, ticked, version
+from kener.web.manage.forms import Form, differing, flattened, given, ticked, version
 
 bp = Blueprint("manage_alerts", __name__, url_prefix="/manage/alerts")
 
@@ -91,7 +91,7 @@ def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
     focus = next((one for one in watched if one.tag == wanted or (wanted is None)), watched[0] if watched else None)
     if "monitor" not in request.args and watched and watched[0].alert_id:
         focus = watched[0]
-    alert = next((row for row in recent.rows if focus and row.monitor_tag == focus.tag), None)
+    alert = next(iter(rows.log(session, config_id, monitor=focus.tag, size=1).rows), None) if focus else None
     around = rows.around(session, focus.monitor_id, alert) if focus and alert else None
     return render(
         "manage/alerts/show.html",
@@ -171,7 +171,8 @@ def update(config_id: int) -> BaseResponse:
     except Conflict:
         db.session().expire_all()
         fresh = _find(config_id)
-        return _form(_typed(request.form), {}, saved=fresh, status=409, newer=_stored(fresh))
+        typed = _typed(request.form)
+        return _form(typed, {}, saved=fresh, status=409, newer=differing(_stored(fresh), typed))
     return done(
         url_for(".show", config_id=config_id), " ".join(["Saved. Counts from the next check on.", *checked.warnings()])
     )
@@ -255,7 +256,7 @@ def _form(
     *,
     status: int = 200,
     saved: AlertConfiguration | None = None,
-    newer: dict[str, Any] | None = None,
+    newer: dict[str, tuple[str, str]] | None = None,
 ) -> BaseResponse:
     return render(
         "manage/alerts/form.html",

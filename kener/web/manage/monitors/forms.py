@@ -6,7 +6,7 @@ from typing import Any
 from kener.domain.inputs import MonitorInput, check
 from kener.domain.specs import ApiSpec, HeartbeatSpec, MonitorType, NoneSpec
 from kener.models import Monitor
-from kener.web.manage.forms import Form, flattened, given, pairs, ticked
+from kener.web.manage.forms import Form, differing, flattened, given, pairs, ticked
 
 METHODS = [(name, name) for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")]
 _COMMON = ("tag", "name", "description", "external_url", "category_name", "interval_seconds", "cron", "default_status")
@@ -93,16 +93,12 @@ def read(form: Form, *, tag: str | None = None, image: str | None = None) -> tup
     return checked, flattened(errors, "type_data")
 
 
-def differing(monitor: Monitor, form: Form) -> dict[str, tuple[Any, Any]]:
-    """What is saved now and what was typed, by field, where they differ. Fields that the form did not have are left out."""
+def newer_than(form: Form, monitor: Monitor) -> dict[str, tuple[str, str]]:
+    """What is saved now and what was typed, where they differ. Fields that the form did not have, and headers, are left out."""
     saved, typed = fields_of(monitor), fields_from(form)
-    names = [name for name in typed if name in form or isinstance(saved.get(name), bool)]
-    pairs_of = {name: (saved.get(name), typed[name]) for name in names}
-    return {name: pair for name, pair in pairs_of.items() if _as_text(pair[0]) != _as_text(pair[1])}
-
-
-def _as_text(value: Any) -> str:
-    return "" if value is None else str(value).replace("\r\n", "\n").strip()
+    return differing(
+        saved, {name: value for name, value in typed.items() if name in form or isinstance(saved.get(name), bool)}
+    )
 
 
 def _settings(kind: str, form: Form) -> dict[str, Any]:

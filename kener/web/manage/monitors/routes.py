@@ -188,7 +188,7 @@ def update(tag: str) -> BaseResponse:
         return _form(forms.fields_from(request.form), refused.errors, saved=monitor, status=422)
     except Conflict:
         db.session().expire_all()
-        newer = forms.differing(_find(tag)[0], request.form)
+        newer = forms.newer_than(request.form, _find(tag)[0])
         return _form(forms.fields_from(request.form), {}, saved=monitor, status=409, newer=newer)
     return _saved(saved, "Saved. Counts from the next check on.")
 
@@ -256,7 +256,7 @@ def _form(
     status: int = 200,
     saved: Monitor | None = None,
     seen: Reading | None = None,
-    newer: dict[str, tuple[Any, Any]] | None = None,
+    newer: dict[str, tuple[str, str]] | None = None,
 ) -> BaseResponse:
     if saved is None and request.form.get("saved_tag"):
         saved = _find(request.form["saved_tag"])[0]
