@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
@@ -36,6 +37,8 @@ def read(session: Session) -> Site:
     }
     if not is_zone(values.get("zone", "")):
         values.pop("zone", None)
+    if not is_address(values.get("url", "")):
+        values.pop("url", None)
     values["url"] = values.get("url") or current_app.config.get("ORIGIN") or ""
     return Site(**values)
 
@@ -48,3 +51,14 @@ def is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def is_address(url: str) -> bool:
+    """Whether pages may be linked below this address: scheme, host and perhaps a path."""
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    odd = any(c.isspace() or not c.isprintable() or c in '"<>\\' for c in url)
+    return whole and not odd and parts.scheme in ("http", "https") and not ("@" in parts.netloc or set("?#") & set(url))

@@ -42,8 +42,8 @@ def setup_token() -> str:
 def set_up(*, token: str, email: str, password: str, site_name: str) -> int:
     """Make the owner account, once. Raises Refused. Returns its id."""
     errors = _mistakes(email, password)
-    if not site_name.strip() or len(site_name) > 100:
-        errors["site_name"] = "Enter a name of 1 to 100 characters."
+    if not site.is_name(site_name):
+        errors["site_name"] = "Enter a name of 1 to 100 characters on one line."
     if not secrets.compare_digest(token.encode(), setup_token().encode()):
         errors["token"] = "This is not the token that was printed at the start. Look there again."
     if errors:
@@ -146,8 +146,8 @@ def end_session(session_id: int, *, user_id: int) -> None:
 def create_api_key(name: str, *, actor: Actor) -> str:
     """Make an API key; returns it. It is kept as a hash and cannot be shown again. Raises Refused."""
     name = name.strip()
-    if not name or len(name) > 255:
-        raise Refused({"name": "Enter a name of 1 to 255 characters."})
+    if not name or len(name) > 255 or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise Refused({"name": "Enter a name of 1 to 255 characters on one line."})
     key = f"kener_{secrets.token_hex(32)}"
     with transaction() as session:
         if session.scalar(select(ApiKey.id).where(ApiKey.name == name)) is not None:

@@ -8,7 +8,7 @@ from kener import jobs, live
 from kener.db import transaction
 from kener.models import Setting
 from kener.queries.site import Site as Site
-from kener.queries.site import is_zone
+from kener.queries.site import is_address, is_zone
 from kener.queries.site import read as read
 from kener.services import audit
 from kener.services.audit import Actor
@@ -35,12 +35,17 @@ def write(session: Session, site: Site) -> None:
         session.merge(Setting(name=name, value=value))
 
 
+def is_name(name: str) -> bool:
+    """Whether a site can be called so: one line, without what neither databases nor feeds can hold."""
+    return bool(name.strip()) and len(name) <= 100 and not any(ord(c) < 32 or ord(c) == 127 for c in name)
+
+
 def _mistakes(site: Site) -> dict[str, str]:
     errors = {}
-    if not site.name.strip() or len(site.name) > 100:
-        errors["name"] = "Enter a name of 1 to 100 characters."
-    if site.url and not site.url.startswith(("http://", "https://")):
-        errors["url"] = "Start the address with https:// or http://, or leave it empty."
+    if not is_name(site.name):
+        errors["name"] = "Enter a name of 1 to 100 characters on one line."
+    if site.url and not is_address(site.url):
+        errors["url"] = "Enter an address like https://status.example.com, or leave it empty."
     if not is_zone(site.zone):
         errors["zone"] = "Choose a time zone from the list, for instance Europe/Berlin."
     return errors
