@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -48,13 +49,7 @@ def uptimes(session: Session, row: MonitorRow) -> Uptimes:
 def _last_day(session: Session, monitor_id: int) -> float | None:
     now = clock.epoch()
     start = now - 86_400
-    before = select(func.max(Sample.at)).where(Sample.monitor_id == monitor_id, Sample.at <= start).scalar_subquery()
-    query = (
-        select(Sample.at, Sample.status, Sample.span_s)
-        .where(Sample.monitor_id == monitor_id, Sample.at >= func.coalesce(before, start), Sample.at <= now)
-        .order_by(Sample.at)
-    )
-    points = [Point(at, from_code(status), span) for at, status, span in session.execute(query)]
+    points = _samples(session, monitor_id, start=start, end=now)
     planned = planned_spans(session, monitor_id, since=clock.at(start))
     stretches = [(max(first, start), min(last, now), status) for first, last, status in covered(points, until=now)]
     seen = tally(stretches, start=start, end=now)
@@ -65,13 +60,24 @@ def _last_day(session: Session, monitor_id: int) -> float | None:
     return Seconds(seen.up, seen.degraded - excused[Status.DEGRADED], seen.down - excused[Status.DOWN]).ratio
 
 
+def _samples(session: Session, monitor_id: int, *, start: int, end: int) -> list[Point]:
+    """The samples of a span, and the one before it, which may reach into it."""
+    before = select(func.max(Sample.at)).where(Sample.monitor_id == monitor_id, Sample.at <= start).scalar_subquery()
+    query = (
+        select(Sample.at, Sample.status, Sample.span_s, Sample.latency_ms)
+        .where(Sample.monitor_id == monitor_id, Sample.at >= func.coalesce(before, start), Sample.at <= end)
+        .order_by(Sample.at)
+    )
+    return [Point(at, from_code(status), span, ms) for at, status, span, ms in session.execute(query)]
+
+
 def latency(session: Session, monitor_id: int, span: str) -> Latency:
     """The chart of a span: samples for 24 hours, hours for 7 and 30 days, days for 90."""
     end = clock.now()
     start = end - RANGES[span]
     match span:
         case "24h":
-            points, worst = _from_samples(session, monitor_id, start)
+            points, worst = _from_samples(session, monitor_id, start, end)
         case "90d":
             points, worst = _from_days(session, monitor_id, start)
         case _:
@@ -82,17 +88,17 @@ def latency(session: Session, monitor_id: int, span: str) -> Latency:
 
 
 Points = list[tuple[datetime, int | None]]
-Seen = list[tuple[datetime, Status]]
+Seen = list[tuple[datetime, datetime, Status]]
 
 
-def _from_samples(session: Session, monitor_id: int, start: datetime) -> tuple[Points, Seen]:
-    query = (
-        select(Sample.at, Sample.status, Sample.latency_ms)
-        .where(Sample.monitor_id == monitor_id, Sample.at >= int(start.timestamp()))
-        .order_by(Sample.at)
+def _from_samples(session: Session, monitor_id: int, start: datetime, end: datetime) -> tuple[Points, Seen]:
+    first, last = int(start.timestamp()), int(end.timestamp())
+    samples = _samples(session, monitor_id, start=first, end=last)
+    stretches = covered(samples, until=last)
+    return (
+        _thin([(clock.at(point.at), point.latency_ms) for point in samples if point.at >= first]),
+        [(clock.at(max(begin, first)), clock.at(until), status) for begin, until, status in stretches if until > first],
     )
-    rows = [(clock.at(at), from_code(status), ms) for at, status, ms in session.execute(query)]
-    return _thin([(at, ms) for at, _, ms in rows]), [(at, status) for at, status, _ in rows]
 
 
 def _thin(points: Points, most: int = 480) -> Points:
@@ -112,7 +118,7 @@ def _from_hours(session: Session, monitor_id: int, start: datetime) -> tuple[Poi
         (clock.at(hour), total, n, Seconds(up, slow, down)) for hour, total, n, up, slow, down in session.execute(query)
     ]
     return _thin([(at, round(total / n) if n else None) for at, total, n, _ in rows]), [
-        (at, _worst(s)) for at, _, _, s in rows
+        (at, at, _worst(s)) for at, _, _, s in rows
     ]
 
 
@@ -127,7 +133,7 @@ def _from_days(session: Session, monitor_id: int, start: datetime) -> tuple[Poin
         for day, total, n, up, slow, down in session.execute(query)
     ]
     return [(at, round(total / n) if n else None) for at, total, n, _ in rows], [
-        (at, _worst(s)) for at, _, _, s in rows
+        (at, at, _worst(s)) for at, _, _, s in rows
     ]
 
 
@@ -143,15 +149,16 @@ _RANK = {Status.NO_DATA: 0, Status.UP: 1, Status.MAINTENANCE: 2, Status.DEGRADED
 
 
 def _strip(
-    seen: Sequence[tuple[datetime, Status]], start: datetime, end: datetime, ticks: int = 90
+    seen: Sequence[tuple[datetime, datetime, Status]], start: datetime, end: datetime, ticks: int = 90
 ) -> tuple[Status, ...]:
     """The worst status of each of so many equal parts of the span."""
     width = (end - start) / ticks
     strip = [Status.NO_DATA] * ticks
-    for at, status in seen:
-        index = min(ticks - 1, max(0, int((at - start) / width)))
-        if _RANK[status] > _RANK[strip[index]]:
-            strip[index] = status
+    for begin, until, status in seen:
+        first = min(ticks - 1, max(0, int((begin - start) / width)))
+        for index in range(first, max(first + 1, min(ticks, ceil((until - start) / width)))):
+            if _RANK[status] > _RANK[strip[index]]:
+                strip[index] = status
     return tuple(strip)
 
 

@@ -13,7 +13,7 @@ from kener.web.access import public
 bp = Blueprint("machines", __name__)
 
 
-@bp.route("/ext/heartbeat/<tag>/<secret>", methods=["GET", "POST"])
+@bp.route("/ext/heartbeat/<tag:tag>/<secret>", methods=["GET", "POST"])
 @csrf.exempt  # type: ignore[untyped-decorator]
 @limiter.limit("120 per minute")
 @public

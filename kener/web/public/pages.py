@@ -74,7 +74,7 @@ def _first(incident: rows.IncidentRow) -> int | None:
     return next((affected.monitor_id for affected in incident.affected if affected.monitor_id), None)
 
 
-@bp.get("/monitors/<tag>")
+@bp.get("/monitors/<tag:tag>")
 @public
 def monitor(tag: str) -> BaseResponse:
     """One monitor: status, uptime, response time, incidents."""
@@ -102,15 +102,13 @@ def monitor(tag: str) -> BaseResponse:
     )
 
 
-@bp.get("/incidents/<int:incident_id>")
+@bp.get("/incidents/<id:incident_id>")
 @public
 def incident(incident_id: int) -> BaseResponse:
     """One incident with its whole timeline. It polls while it is open."""
     session, now = db.session(), revision()
     if request.args.get("seen") == now and request.headers.get("HX-Request"):
         return not_modified()
-    if incident_id >= 1 << 31:
-        abort(404)
     found = rows.incident(session, incident_id, staff=is_staff())
     if found is None:
         abort(404)
