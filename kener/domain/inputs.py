@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from kener.domain import placeholders
 from kener.domain.alerting import UPTIME_WINDOWS, AlertType, Severity, normal_value
 from kener.domain.incidents import IncidentState
 from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
@@ -48,11 +49,14 @@ def _flag(value: Any) -> Any:
 
 
 def _utc(value: datetime) -> datetime:
-    """A time without a zone is UTC, so that any two times can be compared."""
+    """A time without a zone is UTC, so that any two times can be compared. Years at the edge exist in some zones only."""
     try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        at = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("Enter a date between the years 2 and 9998.") from None
+        at = None
+    if at is None or not 2 <= at.year <= 9998:
+        raise ValueError("Enter a date between the years 2 and 9998.")
+    return at
 
 
 def _blank(value: Any) -> Any:
@@ -65,6 +69,15 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_blank)]
 OptionalProse = Annotated[Prose | None, BeforeValidator(_blank)]
+
+
+def _template(value: str) -> str:
+    if mistake := placeholders.check(value):
+        raise ValueError(mistake)
+    return value
+
+
+OptionalTemplate = Annotated[Annotated[Prose, AfterValidator(_template)] | None, BeforeValidator(_blank)]
 
 
 def _tag(value: str) -> str:
@@ -148,6 +161,13 @@ class AlertConfigurationInput(Input):
     create_incident: Flag = False
     is_active: Flag = True
     alert_description: OptionalProse = None
+    reopen_minutes: Annotated[Annotated[int, Field(ge=1, le=10_080)] | None, BeforeValidator(_blank)] = None
+    flapping_start: Annotated[Annotated[int, Field(ge=5, le=100)] | None, BeforeValidator(_blank)] = None
+    flapping_stop: Annotated[Annotated[int, Field(ge=0, le=95)] | None, BeforeValidator(_blank)] = None
+    group_minutes: Annotated[Annotated[int, Field(ge=1, le=1_440)] | None, BeforeValidator(_blank)] = None
+    title_template: OptionalTemplate = None
+    first_update_template: OptionalTemplate = None
+    closing_update_template: OptionalTemplate = None
     trigger_ids: Annotated[list[Annotated[int, Field(ge=1, le=2**31 - 1)]], Field(max_length=100)] = []
 
     @field_validator("monitor_tags", "trigger_ids")
@@ -161,6 +181,15 @@ class AlertConfigurationInput(Input):
             self.alert_value = normal_value(self.alert_for, self.alert_value)
         except ValueError as error:
             raise ValueError(f"alert_value: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _flapping_in_order(self) -> Self:
+        if (self.flapping_start is None) != (self.flapping_stop is None):
+            missing = "flapping_stop" if self.flapping_stop is None else "flapping_start"
+            raise ValueError(f"{missing}: Flapping needs both limits, or neither.")
+        if (self.flapping_stop or 0) >= (self.flapping_start or 101):
+            raise ValueError("flapping_stop: This limit must be below the one at which flapping begins.")
         return self
 
     def warnings(self) -> list[str]:

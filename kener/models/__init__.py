@@ -10,6 +10,7 @@ from kener.models.alerts import (
     configuration_trigger,
 )
 from kener.models.deliveries import Delivery, DeliveryState
+from kener.models.drills import Drill
 from kener.models.incidents import AffectedMonitor, Incident, IncidentUpdate
 from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceWindow
 from kener.models.monitors import Monitor, MonitorState
@@ -27,6 +28,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "DeliveryState",
+    "Drill",
     "Hourly",
     "Incident",
     "IncidentUpdate",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kener import clock
@@ -42,6 +42,13 @@ class AlertConfiguration(Model):
     create_incident: Mapped[bool] = mapped_column(Boolean, default=False)
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     alert_description: Mapped[str | None] = mapped_column(Text)
+    reopen_minutes: Mapped[int | None] = mapped_column(Integer)
+    flapping_start: Mapped[int | None] = mapped_column(Integer)
+    flapping_stop: Mapped[int | None] = mapped_column(Integer)
+    group_minutes: Mapped[int | None] = mapped_column(Integer)
+    title_template: Mapped[str | None] = mapped_column(Text)
+    first_update_template: Mapped[str | None] = mapped_column(Text)
+    closing_update_template: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
@@ -65,7 +72,10 @@ class AlertConfiguration(Model):
 
 
 class Streak(Model):
-    """How far a configuration has counted on one monitor. A missing row counts zero."""
+    """How far a configuration has counted on one monitor. A missing row counts zero.
+
+    `recent` holds the newest failing and passing evaluations as F and P, oldest first, where flapping is watched (X3).
+    """
 
     __tablename__ = "streak"
 
@@ -73,6 +83,8 @@ class Streak(Model):
     monitor_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True, index=True)
     failing: Mapped[int] = mapped_column(Integer, default=0)
     passing: Mapped[int] = mapped_column(Integer, default=0)
+    recent: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    is_flapping: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class Alert(Model):
@@ -103,6 +115,7 @@ class Alert(Model):
     last_error: Mapped[str | None] = mapped_column(String(500))
     closing_reason: Mapped[str | None] = mapped_column(String(255))
     incident_note: Mapped[str | None] = mapped_column(String(255))
+    is_drill: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class Decision(Model):

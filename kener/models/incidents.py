@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kener import clock
@@ -13,7 +13,10 @@ from kener.domain.status import Status
 
 
 class Incident(Model):
-    """State, status and end are the result of the updates in time order (`retell`), never set directly."""
+    """State, status and end are the result of the updates in time order (`retell`), never set directly.
+
+    One that was merged into another (X4) is kept for its address: `merged_into_id` says where its story went on.
+    """
 
     __tablename__ = "incident"
     __table_args__ = (
@@ -30,6 +33,11 @@ class Incident(Model):
     start_at: Mapped[datetime] = mapped_column(Instant)
     end_at: Mapped[datetime | None] = mapped_column(Instant)
     is_private: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_drill: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    post_mortem: Mapped[str | None] = mapped_column(Text)
+    post_mortem_at: Mapped[datetime | None] = mapped_column(Instant)
+    post_mortem_by: Mapped[str | None] = mapped_column(String(255))
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"), index=True)
     version: Mapped[int] = mapped_column(default=1)
     created_by: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
@@ -77,6 +85,7 @@ class IncidentUpdate(Model):
     at: Mapped[datetime] = mapped_column(Instant, index=True)
     is_automatic: Mapped[bool] = mapped_column(Boolean, default=False)
     author: Mapped[str | None] = mapped_column(String(255))
+    merged_from_id: Mapped[int | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
 

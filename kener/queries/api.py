@@ -154,6 +154,13 @@ class AlertConfiguration:
     create_incident: YesNo
     is_active: YesNo
     alert_description: str | None
+    reopen_minutes: int | None
+    flapping_start: int | None
+    flapping_stop: int | None
+    group_minutes: int | None
+    title_template: str | None
+    first_update_template: str | None
+    closing_update_template: str | None
     trigger_ids: list[int]
     warnings: Annotated[list[str], Field(description="What is allowed, but seldom meant.")]
     created_at: datetime
@@ -479,6 +486,13 @@ def _configuration(row: models.AlertConfiguration) -> AlertConfiguration:
         create_incident=_yes_no(row.create_incident),
         is_active=_yes_no(row.is_active),
         alert_description=row.alert_description,
+        reopen_minutes=row.reopen_minutes,
+        flapping_start=row.flapping_start,
+        flapping_stop=row.flapping_stop,
+        group_minutes=row.group_minutes,
+        title_template=row.title_template,
+        first_update_template=row.first_update_template,
+        closing_update_template=row.closing_update_template,
         trigger_ids=[trigger.id for trigger in row.triggers],
         warnings=thresholds.warnings(),
         created_at=row.created_at,

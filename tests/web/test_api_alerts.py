@@ -32,6 +32,13 @@ def test_a_configuration_comes_back_with_its_defaults(api: Api, office: str) -> 
     configuration = api.post("/alert-configurations", {"monitor_tags": [office]})["alert_configuration"]
     assert configuration | {"id": 0, "created_at": "", "updated_at": ""} == {
         "id": 0,
+        "reopen_minutes": None,
+        "flapping_start": None,
+        "flapping_stop": None,
+        "group_minutes": None,
+        "title_template": None,
+        "first_update_template": None,
+        "closing_update_template": None,
         "monitor_tags": ["office"],
         "alert_for": "STATUS",
         "alert_value": "DOWN",

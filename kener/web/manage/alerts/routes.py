@@ -28,6 +28,16 @@ STATUSES = {status.value: status.value for status in AlertStatus}
 WINDOWS = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 SEVERITIES = {severity.value: severity.value for severity in Severity}
 _FIELDS = ("alert_for", "alert_value", "uptime_window", "failure_threshold", "success_threshold", "severity")
+_MORE = (
+    "alert_description",
+    "reopen_minutes",
+    "flapping_start",
+    "flapping_stop",
+    "group_minutes",
+    "title_template",
+    "first_update_template",
+    "closing_update_template",
+)
 
 
 @bp.get("")
@@ -223,7 +233,7 @@ def destroy(config_id: int) -> BaseResponse:
 
 
 def _read(form: Form) -> tuple[AlertConfigurationInput | None, dict[str, str]]:
-    raw: dict[str, Any] = given(form, *_FIELDS, "alert_description") | ticked(form, "create_incident", "is_active")
+    raw: dict[str, Any] = given(form, *_FIELDS, *_MORE) | ticked(form, "create_incident", "is_active")
     raw["monitor_tags"], raw["trigger_ids"] = form.getlist("monitor_tags"), form.getlist("trigger_ids")
     raw["alert_value"] = form.get("alert_value", "")
     checked, errors = check(AlertConfigurationInput, raw)
@@ -232,7 +242,7 @@ def _read(form: Form) -> tuple[AlertConfigurationInput | None, dict[str, str]]:
 
 def _typed(form: Form) -> dict[str, Any]:
     """What was typed, for showing a refused form again."""
-    fields = {name: form.get(name, "") for name in (*_FIELDS, "alert_description")}
+    fields = {name: form.get(name, "") for name in (*_FIELDS, *_MORE)}
     lists_of = {"monitor_tags": form.getlist("monitor_tags"), "trigger_ids": form.getlist("trigger_ids")}
     return {**fields, **ticked(form, "create_incident", "is_active"), **lists_of}
 
@@ -242,7 +252,7 @@ def _input_of(configuration: AlertConfiguration) -> AlertConfigurationInput:
 
 
 def _stored(configuration: AlertConfiguration) -> dict[str, Any]:
-    names = (*_FIELDS, "create_incident", "is_active", "alert_description")
+    names = (*_FIELDS, *_MORE, "create_incident", "is_active")
     return {
         **{name: getattr(configuration, name) for name in names},
         "monitor_tags": [monitor.tag for monitor in configuration.monitors],
