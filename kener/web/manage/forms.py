@@ -31,9 +31,24 @@ def moment(text: str, zone: tzinfo) -> Any:
     """A `datetime-local` value in a zone as an aware datetime; what cannot be read stays as it is, for the schema to refuse."""
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return text
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def untouched(text: str, at: datetime | None, zone: tzinfo) -> bool:
+    """Whether a `datetime-local` field still says the instant that it was filled with.
+
+    It has no fractions of a second, browsers leave out seconds that are nought, and in autumn an hour comes twice.
+    """
+    try:
+        return at is not None and datetime.fromisoformat(text.strip()) == _on_the_wall(at, zone)
+    except ValueError:
+        return False
+
+
+def _on_the_wall(at: datetime, zone: tzinfo) -> datetime:
+    return at.astimezone(zone).replace(microsecond=0, tzinfo=None)
 
 
 def local(at: datetime | None, zone: tzinfo) -> str:

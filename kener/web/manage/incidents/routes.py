@@ -17,7 +17,7 @@ from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render, wants_fragment
 from kener.web.manage import lists
-from kener.web.manage.forms import Form, flattened, local, moment, ticked, version
+from kener.web.manage.forms import Form, flattened, local, moment, ticked, untouched, version
 
 bp = Blueprint("manage_incidents", __name__, url_prefix="/manage/incidents")
 
@@ -226,7 +226,7 @@ def _read(form: Form, *, unchanged: rows.Story | None = None) -> tuple[IncidentI
     for name in ("start_at", "end_at"):
         text, before = form.get(name, ""), getattr(unchanged, name, None)
         if text.strip():
-            raw[name] = before if text == local(before, zone) else moment(text, zone)
+            raw[name] = before if untouched(text, before, zone) else moment(text, zone)
     raw["monitors"] = [
         {"monitor_tag": name.removeprefix("impact-"), "impact": value}
         for name, value in form.items()
@@ -239,7 +239,7 @@ def _read(form: Form, *, unchanged: rows.Story | None = None) -> tuple[IncidentI
 def _read_update(form: Form, *, unchanged: rows.Update | None = None) -> tuple[UpdateInput | None, dict[str, str]]:
     zone, text = site.read(db.session()).tz, form.get("at", "")
     raw: dict[str, Any] = {"state": form.get("state", ""), "text": form.get("text", "")}
-    if text.strip() and not (unchanged and text == local(unchanged.at, zone)):
+    if text.strip() and not (unchanged and untouched(text, unchanged.at, zone)):
         raw["at"] = moment(text, zone)
     return check(UpdateInput, raw)
 

@@ -17,7 +17,7 @@ from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render
 from kener.web.manage import lists
-from kener.web.manage.forms import Form, flattened, local, moment, version
+from kener.web.manage.forms import Form, flattened, local, moment, untouched, version
 
 bp = Blueprint("manage_maintenances", __name__, url_prefix="/manage/maintenances")
 
@@ -68,7 +68,7 @@ def edit(maintenance_id: int) -> BaseResponse:
 def update(maintenance_id: int) -> BaseResponse:
     """Change a maintenance."""
     found = _find(maintenance_id)
-    checked, errors = _read(request.form)
+    checked, errors = _read(request.form, unchanged=found)
     if checked is None:
         return _form(_typed(request.form), errors, saved=found, status=422)
     try:
@@ -107,10 +107,14 @@ def destroy(maintenance_id: int) -> BaseResponse:
     return done(url_for(".index"), "The maintenance is deleted.")
 
 
-def _read(form: Form) -> tuple[MaintenanceInput | None, dict[str, str]]:
+def _read(
+    form: Form, *, unchanged: rows.MaintenanceLine | None = None
+) -> tuple[MaintenanceInput | None, dict[str, str]]:
     zone = site.read(db.session()).tz
     raw: dict[str, Any] = {"title": form.get("title", ""), "description": form.get("description", "")}
-    raw |= {name: moment(form.get(name, ""), zone) for name in ("start_at", "end_at")}
+    for name in ("start_at", "end_at"):
+        text, before = form.get(name, ""), getattr(unchanged, name, None)
+        raw[name] = before if untouched(text, before, zone) else moment(text, zone)
     raw["monitor_tags"] = form.getlist("monitor_tags")
     checked, errors = check(MaintenanceInput, raw)
     return checked, flattened(errors)
