@@ -68,3 +68,12 @@ def test_a_damaged_setting_falls_back_to_its_default_and_breaks_no_page(visit: V
         answer = client.get(feed)
         assert answer.status_code == 200
         assert "http://localhost/" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"), [("America/Los_Angeles", "9999-12-31T23:59"), ("Asia/Tokyo", "0001-01-01T00:00")]
+)
+def test_a_time_at_the_edge_of_the_calendar_is_refused_in_any_zone(owner: FlaskClient, zone: str, start: str):
+    site.change(Site("Acme", "", zone), actor=SAM)
+    form = visit(owner, "/manage/maintenances/new").form("Plan maintenance")
+    assert form.fill(title="Move", start_at=start).submit(status=422).one("#e-start_at").text
