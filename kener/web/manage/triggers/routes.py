@@ -88,7 +88,7 @@ def update(trigger_id: int) -> BaseResponse:
 def test() -> BaseResponse:
     """Send a marked test with the values in the form, saved or not, and show what came back."""
     saved_id = request.form.get("saved_id", "")
-    found = _find(int(saved_id)) if saved_id.isdigit() and len(saved_id) < 10 else None
+    found = _find(int(saved_id)) if saved_id.isascii() and saved_id.isdigit() and len(saved_id) < 10 else None
     kind = request.form.get("trigger_type", "")
     if kind not in KINDS:
         abort(422)
