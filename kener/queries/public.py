@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from kener import clock
@@ -24,6 +24,7 @@ from kener.domain.status import Status
 from kener.domain.uptime import Seconds, disjoint, overlap
 from kener.models import (
     AffectedMonitor,
+    AuditEntry,
     Daily,
     Hourly,
     Incident,
@@ -583,3 +584,10 @@ def feed(session: Session, *, limit: int = 50) -> list[Entry]:
         )
         for update, title in session.execute(query)
     ]
+
+
+def feed_changed_at(session: Session, entries: Sequence[Entry]) -> datetime | None:
+    """When the feed changed last: with an update, or when someone changed or deleted something that it shows."""
+    noted = select(func.max(AuditEntry.at)).where(or_(AuditEntry.about.like("incident-%"), AuditEntry.about == "site"))
+    moments = [session.scalar(noted), *(entry.changed_at for entry in entries)]
+    return max((moment for moment in moments if moment), default=None)

@@ -1,10 +1,12 @@
 """Feeds: one entry per incident update, with a permanent id and link."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 
 from flask import Response, render_template, request
+from markupsafe import escape
 
 from kener.db import db
 from kener.markup import markdown
@@ -13,6 +15,7 @@ from kener.services import site
 from kener.web.access import public
 from kener.web.public.pages import bp
 
+_HERE = re.compile(r'href="/(?!/)')  # a reader of feeds does not know where "here" is
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +37,7 @@ def _feed(template: str, kind: str) -> Response:
     session = db.session()
     here, entries = site.read(session), rows.feed(session)
     base = (here.url or request.host_url).rstrip("/")
-    changed = max((entry.changed_at for entry in entries), default=EPOCH)
+    changed = rows.feed_changed_at(session, entries) or EPOCH
     body = render_template(
         template,
         site=here,
@@ -43,7 +46,7 @@ def _feed(template: str, kind: str) -> Response:
         entries=entries,
         changed=changed,
         xml=_xml,
-        html=lambda text: _xml(str(markdown(text))),
+        html=lambda text: _xml(_HERE.sub(rf'href="{escape(base)}/', markdown(text))),
         rfc822=lambda moment: format_datetime(moment, usegmt=True),
         rfc3339=lambda moment: moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     )
