@@ -17,6 +17,9 @@ SLOW_CHECKS = "slow-checks"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 
+SHARD_TTL_S = 180
+CROWDED = 1_000
+
 RUN_SHARD = "workers.jobs.run_shard"
 DELIVER = "workers.jobs.deliver"
 PRUNE = "workers.jobs.prune"
@@ -43,9 +46,21 @@ def redis() -> Redis:
 def enqueue_shard(shard: Sequence[tuple[int, int]], *, slow: bool, timeout_s: int) -> None:
     """Check these monitors now: `(monitor id, slot)` pairs. The slot is claimed already, so a lost job is found again."""
     queue = Queue(SLOW_CHECKS if slow else CHECKS, connection=redis())
+    # A shard that nobody took in time is handed out again by its slot; what waited longer only fills Redis.
     queue.enqueue(
-        RUN_SHARD, [list(pair) for pair in shard], slow, job_timeout=timeout_s, result_ttl=0, failure_ttl=3600
+        RUN_SHARD,
+        [list(pair) for pair in shard],
+        slow,
+        job_timeout=timeout_s,
+        ttl=SHARD_TTL_S,
+        result_ttl=0,
+        failure_ttl=3600,
     )
+
+
+def is_crowded() -> bool:
+    """So many deliveries wait already that a sweep would only repeat them."""
+    return Queue(DELIVERIES, connection=redis()).count > CROWDED
 
 
 def enqueue_deliveries(delivery_ids: Iterable[int]) -> None:

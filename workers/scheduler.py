@@ -45,7 +45,8 @@ class Scheduler:
                 scheduling.tick(now)
                 if time.monotonic() - self.swept_at >= SWEEP_EVERY_S:
                     self.swept_at = time.monotonic()
-                    jobs.enqueue_deliveries(outbox.due())
+                    if not jobs.is_crowded():
+                        jobs.enqueue_deliveries(outbox.due())
                     self._housekeeping(now)
             if self.troubled:
                 log.info("scheduling again")
