@@ -19,7 +19,9 @@ from kener.models import Alert, Delivery, Incident, Monitor, MonitorState
 PROBE_S = 2.0
 LATE_S = 30
 SCHEDULER_KEY = "kener:scheduler"
-_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="health")
+# A pool each: what waits for one that hangs must not keep the other from being asked.
+_database_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="health-database")
+_redis_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="health-redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,16 @@ class Health:
 def health() -> Health:
     """Ask the database and Redis, for at most two seconds each."""
     engine, url = db.engine, current_app.config["REDIS"]
-    database, tick = _pool.submit(is_reachable, engine), _pool.submit(_last_tick, url)
+    database, tick = _database_pool.submit(is_reachable, engine), _redis_pool.submit(_last_tick, url)
     try:
         reachable = bool(database.result(PROBE_S))
     except (SQLAlchemyError, TooLong):
+        database.cancel()
         reachable = False
     try:
         lag = tick.result(PROBE_S)
     except (RedisError, TooLong):
+        tick.cancel()
         return Health(reachable, False, None)
     return Health(reachable, True, lag)
 
