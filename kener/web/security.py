@@ -38,8 +38,8 @@ def register(app: Flask, settings: Settings) -> None:
         RATELIMIT_KEY_PREFIX="kener",
     )
     csrf.init_app(app)
-    limiter.init_app(app)
     app.after_request(_add_headers)
+    limiter.init_app(app)
     if secure:
         app.after_request(_add_hsts)
 
@@ -51,6 +51,9 @@ def _limiter_storage(redis_url: str) -> str:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    # The limiter names a pause with every answer; only to one that refuses it is an instruction.
+    if response.status_code not in (429, 503):
+        response.headers.pop("Retry-After", None)
     if request.blueprint and request.blueprint.startswith(("manage", "account")):
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Robots-Tag", "noindex")

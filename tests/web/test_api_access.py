@@ -181,3 +181,8 @@ def test_an_address_that_tries_keys_is_told_to_wait_but_a_good_key_still_works(a
     assert answers[:60] == [401] * 60
     assert 429 in answers[60:]
     api.get("/alerts")
+
+
+def test_only_an_answer_that_refuses_asks_to_wait(api: Api) -> None:
+    answer = api.request("GET", "/alerts")
+    assert "X-RateLimit-Remaining" in answer.headers and "Retry-After" not in answer.headers
