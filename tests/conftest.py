@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 from redis import Redis
@@ -37,6 +38,10 @@ from tests.support.serving import served
 
 SECRET = "the-secret-key-of-the-tests-only"
 PASSWORD = "a few words make one"
+
+# How long an example takes says how busy the machine is, nothing about what is tested.
+hypothesis_settings.register_profile("kener", deadline=None)
+hypothesis_settings.load_profile("kener")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
