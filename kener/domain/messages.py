@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kener.domain.alerting import AlertStatus, Rule
+from kener.domain.drills import MARK
 from kener.domain.durations import in_words
 
 Variable = str | int | bool | None
@@ -38,6 +39,12 @@ class AlertFacts:
     closing_reason: str | None = None
     site_name: str = ""
     site_url: str = ""
+    is_drill: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What the words of a drill begin with."""
+        return f"{MARK} " if self.is_drill else ""
 
     @property
     def status(self) -> AlertStatus:
@@ -46,6 +53,9 @@ class AlertFacts:
     @property
     def duration(self) -> str | None:
         return in_words((self.resolved_at - self.triggered_at).total_seconds()) if self.resolved_at else None
+
+
+DRILL = "This is a fire drill: nothing is wrong, and nothing needs to be done."
 
 
 def incident_title(rule: Rule, monitor_name: str) -> str:
@@ -58,6 +68,7 @@ def first_update(facts: AlertFacts) -> str:
     rule = facts.rule
     return "\n\n".join(
         (
+            *([DRILL] if facts.is_drill else []),
             (rule.description or "").strip() or "Alert triggered",
             _table(
                 ("Monitor Name", escape(facts.monitor_name)),
@@ -77,6 +88,8 @@ def closing_update(facts: AlertFacts, *, started_at: datetime) -> str:
     assert facts.resolved_at is not None
     rule, lasted = facts.rule, in_words((facts.resolved_at - started_at).total_seconds())
     parts = [f"The alert has been resolved, Total duration: {lasted}"]
+    if facts.is_drill:
+        parts.append("This was a fire drill.")
     if facts.closing_reason:
         parts.append(facts.closing_reason)
     parts += [
@@ -109,7 +122,7 @@ def alert_message(facts: AlertFacts) -> Message:
     variables = alert_variables(facts)
     return Message(
         event=status.value,
-        subject=f"[{number}:{state}] {one_line(headline)}",
+        subject=f"{facts.mark}[{number}:{state}] {one_line(headline)}",
         text=_plain_text(facts, headline, variables),
         variables=variables,
     )
@@ -123,12 +136,12 @@ def alert_variables(facts: AlertFacts) -> dict[str, Variable]:
     moment = facts.triggered_at.isoformat(timespec="seconds")
     return {
         "alert_id": facts.alert_id,
-        "alert_name": f"Alert {facts.monitor_tag} for {rule.alert_for} {rule.alert_value} {status} at {moment}",
+        "alert_name": f"{facts.mark}Alert {facts.monitor_tag} for {rule.alert_for} {rule.alert_value} {status} at {moment}",
         "alert_for": rule.alert_for.value,
         "alert_value": rule.alert_value,
         "alert_status": status.value,
         "alert_severity": rule.severity.value,
-        "alert_message": rule.description or "",
+        "alert_message": f"{facts.mark}{rule.description or ''}".strip(),
         "alert_source": "ALERT",
         "alert_timestamp": moment,
         "alert_cta_url": incident_url or f"{base}monitors/{facts.monitor_tag}",
@@ -139,6 +152,7 @@ def alert_variables(facts: AlertFacts) -> dict[str, Variable]:
         "alert_success_threshold": rule.success_threshold,
         "is_triggered": status is AlertStatus.TRIGGERED,
         "is_resolved": status is AlertStatus.RESOLVED,
+        "is_drill": facts.is_drill,
         "site_url": base,
         "site_name": facts.site_name,
         "site_logo_url": "",
@@ -146,7 +160,7 @@ def alert_variables(facts: AlertFacts) -> dict[str, Variable]:
         "colors_down": "#c72e2b",
         "colors_degraded": "#be741c",
         "colors_maintenance": "#7261ba",
-        "monitor_name": facts.monitor_name,
+        "monitor_name": f"{facts.mark}{facts.monitor_name}",
         "monitor_tag": facts.monitor_tag,
         "observed_value": facts.observed_value,
         "last_error": facts.last_error,
@@ -161,6 +175,7 @@ def _plain_text(facts: AlertFacts, headline: str, variables: dict[str, Variable]
     first = (
         f"■ {headline}" if facts.status is AlertStatus.TRIGGERED else f"● {headline}: resolved after {facts.duration}"
     )
+    first = f"{facts.mark}{first}"
     rows = [
         ("Monitor Name", facts.monitor_name),
         ("Monitor Tag", facts.monitor_tag),
@@ -174,7 +189,13 @@ def _plain_text(facts: AlertFacts, headline: str, variables: dict[str, Variable]
         ("Resolved", facts.resolved_at.strftime("%Y-%m-%d %H:%M:%S UTC") if facts.resolved_at else None),
         ("Duration", facts.duration),
     ]
-    words = [rule.description, facts.closing_reason, "\n".join(f"{name}: {value}" for name, value in rows if value)]
+    drill = DRILL if facts.is_drill else None
+    words = [
+        drill,
+        rule.description,
+        facts.closing_reason,
+        "\n".join(f"{name}: {value}" for name, value in rows if value),
+    ]
     return "\n\n".join([first, *filter(None, words), str(variables["alert_cta_url"])])
 
 

@@ -167,6 +167,7 @@ def test_n2_templates_find_every_variable_that_the_reference_names() -> None:
         "alert_success_threshold": 5,
         "is_triggered": False,
         "is_resolved": True,
+        "is_drill": False,
         "site_url": "https://s.example/status/",
         "site_name": "Shop",
         "monitor_name": "Payment API",
@@ -208,3 +209,23 @@ def test_the_text_of_a_notice_tells_what_is_known_and_leaves_out_the_rest() -> N
     ended = alert_message(resolved(closing_reason="The monitor was paused."))
     assert ended.text.startswith("● Payment API STATUS: DOWN: resolved after 47 minutes\n\nThe monitor was paused.\n\n")
     assert from_json(as_json(ended)) == ended
+
+
+@pytest.mark.parametrize("known", [facts(is_drill=True), resolved(is_drill=True)])
+def test_nobody_takes_a_drill_for_the_real_thing(known: AlertFacts) -> None:
+    message = alert_message(known)
+    assert message.subject.startswith("[drill] [alert 7:")
+    assert message.text.startswith("[drill] ")
+    assert "This is a fire drill" in message.text
+    assert message.variables["is_drill"] is True
+    for name in ("alert_name", "alert_message", "monitor_name"):
+        assert str(message.variables[name]).startswith("[drill]")
+    assert message.variables["monitor_tag"] == "payment-api"
+
+
+def test_the_updates_of_a_drill_say_so_and_keep_their_shape() -> None:
+    first, closing = first_update(facts(is_drill=True)), closing_update(resolved(is_drill=True), started_at=AT)
+    assert first.split("\n\n")[0].startswith("This is a fire drill")
+    assert first.endswith(first_update(facts()))
+    assert closing.split("\n\n")[1] == "This was a fire drill."
+    assert closing.replace("\n\nThis was a fire drill.", "") == closing_update(resolved(), started_at=AT)
