@@ -11,10 +11,19 @@ from sqlalchemy.orm import Session
 
 from kener.domain import incidents as rules
 from kener.domain import messages
-from kener.domain.alerting import AlertStatus, rule_from_facts
+from kener.domain.alerting import AlertStatus, Outcome, Verdict, rule_from_facts
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.messages import AlertFacts
-from kener.models import AffectedMonitor, Alert, AlertConfiguration, Incident, IncidentUpdate, Monitor, Streak
+from kener.models import (
+    AffectedMonitor,
+    Alert,
+    AlertConfiguration,
+    Decision,
+    Incident,
+    IncidentUpdate,
+    Monitor,
+    Streak,
+)
 from kener.services import outbox, site
 
 
@@ -65,15 +74,42 @@ def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
     incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
 
 
-def end_all(session: Session, active: Iterable[Alert], *, at: datetime, reason: str) -> list[int]:
-    """Resolve alerts whose monitor or configuration goes away, naming the reason (O7); their counting starts again."""
+def end_all(
+    session: Session, active: Iterable[Alert], *, at: datetime, reason: str, outlives: bool = False
+) -> list[int]:
+    """Resolve alerts whose monitor or configuration goes away, naming the reason (O7); their counting starts again.
+
+    `outlives`: what they hang on is about to be deleted with its records.
+    """
     delivery_ids: list[int] = []
     for alert in active:
         delivery_ids += resolve(session, alert, at=at, reason=reason)
+        note_end(session, alert, reason=reason, outlives=outlives)
         session.execute(
             delete(Streak).where(Streak.config_id == alert.config_id, Streak.monitor_id == alert.monitor_id)
         )
     return delivery_ids
+
+
+def note_end(session: Session, alert: Alert, *, reason: str, outlives: bool = False) -> None:
+    """Leave a decision record of an end that no check decided (A3). One that `outlives` the rest hangs on the alert alone."""
+    assert alert.resolved_at is not None
+    session.add(
+        Decision(
+            config_id=None if outlives else alert.config_id,
+            monitor_id=None if outlives else alert.monitor_id,
+            alert_id=alert.id,
+            at=int(alert.resolved_at.timestamp()),
+            outcome=Outcome.RESOLVE,
+            verdict=Verdict.NOTHING.value,
+            failing=0,
+            passing=0,
+            observed="none",
+            reason=reason[:255],
+            rule=alert.rule,
+            samples=[],
+        )
+    )
 
 
 def active_of(session: Session, *, monitor_id: int | None = None, config_id: int | None = None) -> list[Alert]:

@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live
 from kener.db import transaction
+from kener.domain.alerting import AlertType
 from kener.domain.inputs import AlertConfigurationInput
 from kener.models import Alert, AlertConfiguration, Monitor, Streak, Trigger
 from kener.services import alerts, audit, recording
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
+
+MAX_LINE = 490
 
 
 def create(given: AlertConfigurationInput, *, actor: Actor) -> int:
@@ -34,10 +37,11 @@ def update(config_id: int, given: AlertConfigurationInput, *, actor: Actor, vers
         if version is not None and configuration.version != version:
             raise Conflict
         before, was_active = _watched(configuration), configuration.is_active
-        watched_before = {monitor.id for monitor in configuration.monitors}
+        watched_before = {monitor.id: monitor.tag for monitor in configuration.monitors}
         _fill(session, configuration, given)
         session.flush()
-        detached = watched_before - {monitor.id for monitor in configuration.monitors}
+        watched_now = {monitor.id: monitor.tag for monitor in configuration.monitors}
+        detached = watched_before.keys() - watched_now.keys()
         active = alerts.active_of(session, config_id=config_id)
         deliveries: list[int] = []
         if was_active and not configuration.is_active:
@@ -51,6 +55,12 @@ def update(config_id: int, given: AlertConfigurationInput, *, actor: Actor, vers
             deliveries = _end(session, gone, "The monitor was taken out of the alert configuration.")
         session.execute(sql_delete(Streak).where(Streak.config_id == config_id, Streak.monitor_id.in_(detached)))
         audit.note(session, actor, "change", f"alert-configuration-{config_id}", _summary(configuration))
+        if was_active != configuration.is_active:
+            action = "activate" if configuration.is_active else "deactivate"
+            audit.note(session, actor, action, f"alert-configuration-{config_id}", _summary(configuration))
+        _note_tags(session, actor, "take out", config_id, [watched_before[gone] for gone in detached])
+        added = watched_now.keys() - watched_before.keys()
+        _note_tags(session, actor, "take in", config_id, [watched_now[new] for new in added])
     jobs.enqueue_deliveries(deliveries)
     live.publish()
 
@@ -82,7 +92,10 @@ def delete(config_id: int, *, actor: Actor) -> None:
     with transaction() as session:
         configuration = _locked(session, config_id)
         deliveries = _end(
-            session, alerts.active_of(session, config_id=config_id), "The alert configuration was deleted."
+            session,
+            alerts.active_of(session, config_id=config_id),
+            "The alert configuration was deleted.",
+            outlives=True,
         )
         audit.note(session, actor, "delete", f"alert-configuration-{config_id}", _summary(configuration))
         session.delete(configuration)
@@ -100,8 +113,8 @@ def _locked(session: Session, config_id: int) -> AlertConfiguration:
     return configuration
 
 
-def _end(session: Session, active: Sequence[Alert], reason: str) -> list[int]:
-    return alerts.end_all(session, active, at=clock.now(), reason=reason)
+def _end(session: Session, active: Sequence[Alert], reason: str, *, outlives: bool = False) -> list[int]:
+    return alerts.end_all(session, active, at=clock.now(), reason=reason, outlives=outlives)
 
 
 def _watched(configuration: AlertConfiguration) -> tuple[str, str, str]:
@@ -109,10 +122,26 @@ def _watched(configuration: AlertConfiguration) -> tuple[str, str, str]:
     return configuration.alert_for, configuration.alert_value, configuration.uptime_window
 
 
+def _note_tags(session: Session, actor: Actor, action: str, config_id: int, tags: Sequence[str]) -> None:
+    """Say in the audit trail which monitors came or went, in lines that hold whole tags: "Why?" reads them."""
+    lines: list[str] = []
+    for tag in sorted(tags):
+        if lines and len(lines[-1]) + len(tag) < MAX_LINE:
+            lines[-1] += f", {tag}"
+        else:
+            lines.append(tag)
+    for line in lines:
+        audit.note(session, actor, action, f"alert-configuration-{config_id}", line)
+
+
 def _summary(configuration: AlertConfiguration) -> str:
+    """The rule in one line; `kener.queries.past.rule_in` reads it."""
     names = ", ".join(monitor.tag for monitor in configuration.monitors)
+    value = configuration.alert_value
+    if configuration.alert_for is AlertType.UPTIME:
+        value += f" over {configuration.uptime_window}"
     thresholds = f"{configuration.failure_threshold} and {configuration.success_threshold}"
-    return f"{configuration.alert_for}: {configuration.alert_value}, {thresholds}, {names}"
+    return f"{configuration.alert_for}: {value}, {thresholds}, {names}"
 
 
 def _fill(session: Session, configuration: AlertConfiguration, given: AlertConfigurationInput) -> None:

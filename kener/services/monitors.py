@@ -68,6 +68,10 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
         if is_checked != was_checked or was_active != monitor.is_active:
             scheduling.plan(session, monitor, soon=True)
         audit.note(session, actor, "change", f"monitor-{monitor.id}", monitor.name)
+        if was_active != monitor.is_active:
+            audit.note(
+                session, actor, "resume" if monitor.is_active else "pause", f"monitor-{monitor.id}", monitor.name
+            )
         saved = Saved(monitor.id, monitor.tag, secret)
     jobs.enqueue_deliveries(deliveries)
     live.publish()
@@ -115,7 +119,7 @@ def delete(tag: str, *, actor: Actor) -> None:
     """Delete a monitor with its samples. Its alerts end with a reason (O7); incidents keep its name. Raises NotFound."""
     with transaction() as session:
         monitor = _locked(session, tag)
-        deliveries = _end_alerts(session, monitor, "The monitor was deleted.")
+        deliveries = _end_alerts(session, monitor, "The monitor was deleted.", outlives=True)
         watching = select(configuration_monitor.c.config_id).where(configuration_monitor.c.monitor_id == monitor.id)
         configurations = list(session.scalars(select(AlertConfiguration).where(AlertConfiguration.id.in_(watching))))
         audit.note(session, actor, "delete", f"monitor-{monitor.id}", monitor.name)
@@ -139,9 +143,9 @@ def _locked(session: Session, tag: str) -> Monitor:
     return monitor
 
 
-def _end_alerts(session: Session, monitor: Monitor, reason: str) -> list[int]:
+def _end_alerts(session: Session, monitor: Monitor, reason: str, *, outlives: bool = False) -> list[int]:
     active = alerts.active_of(session, monitor_id=monitor.id)
-    return alerts.end_all(session, active, at=clock.now(), reason=reason)
+    return alerts.end_all(session, active, at=clock.now(), reason=reason, outlives=outlives)
 
 
 def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:

@@ -369,6 +369,26 @@ def test_o7_an_alert_whose_ground_goes_away_ends_with_the_reason(name: str, redi
 
 
 @pytest.mark.parametrize("name", ACTS)
+def test_a3_an_end_that_no_check_decided_leaves_a_decision_record(name: str) -> None:
+    act, reason = ACTS[name]
+    make_monitor("api")
+    make_monitor("web")
+    config_id = make_configuration(["api", "web"], **RULE)
+    observe("api", "DOWN")
+    with time_machine.travel(clock.at(T0 + 90), tick=False):
+        act(config_id)
+    record = every(Decision)[-1]
+    assert (record.alert_id, record.outcome, record.at, record.reason) == (
+        only(Alert).id,
+        Outcome.RESOLVE,
+        T0 + 90,
+        reason,
+    )
+    gone = "delete" in name
+    assert (record.config_id, record.rule["failure_threshold"]) == (None if gone else config_id, 1)
+
+
+@pytest.mark.parametrize("name", ACTS)
 def test_o7_other_alerts_stay_as_they_are(name: str) -> None:
     act, _ = ACTS[name]
     make_monitor("api")

@@ -130,10 +130,10 @@ def check_alerts() -> None:
 
 
 def stories() -> list[list[Decision]]:
-    """What was triggered and resolved, by configuration and monitor, in the order in which it was decided."""
+    """What checks triggered and resolved, by configuration and monitor, in the order in which it was decided."""
     found: dict[tuple[int | None, int | None], list[Decision]] = defaultdict(list)
     for decision in every(Decision):
-        if decision.outcome in (Outcome.TRIGGER, Outcome.RESOLVE):
+        if decision.samples and decision.outcome in (Outcome.TRIGGER, Outcome.RESOLVE):
             found[decision.config_id, decision.monitor_id].append(decision)
     return list(found.values())
 
