@@ -7,7 +7,10 @@ from typing import Any
 
 from flask import current_app
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 
 log = logging.getLogger(__name__)
@@ -17,19 +20,22 @@ SLOW_CHECKS = "slow-checks"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 
+ANSWER_S = 3
 SHARD_TTL_S = 180
 CROWDED = 1_000
 
 RUN_SHARD = "workers.jobs.run_shard"
 DELIVER = "workers.jobs.deliver"
+RUN_DRILL = "workers.jobs.run_drill"
 PRUNE = "workers.jobs.prune"
 REBUILD_DAYS = "workers.jobs.rebuild_days"
 
 
 @lru_cache(maxsize=4)
 def connect(url: str) -> Redis:
-    """The process's connection pool to one Redis."""
-    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=30, health_check_interval=30)
+    """The process's connection pool to one Redis. A lost connection is made anew; one that hangs is not waited for twice."""
+    again = Retry(NoBackoff(), 1, supported_errors=(Disconnected,))
+    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=ANSWER_S, health_check_interval=30, retry=again)
 
 
 def connect_worker(url: str) -> Redis:
@@ -66,6 +72,11 @@ def is_crowded() -> bool:
 def enqueue_deliveries(delivery_ids: Iterable[int]) -> None:
     """Send these now. When Redis is away the rows wait for the next sweep."""
     _enqueue(DELIVERIES, DELIVER, [(delivery_id,) for delivery_id in delivery_ids])
+
+
+def enqueue_drill(drill_id: int) -> None:
+    """Take the next step of a fire drill where real outages are seen: among the checks."""
+    _enqueue(CHECKS, RUN_DRILL, [(drill_id,)])
 
 
 def enqueue_housekeeping(job: str, *args: Any) -> None:

@@ -6,12 +6,14 @@ import time
 
 from flask import current_app
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TooLong
 
 from kener import jobs
 
 log = logging.getLogger(__name__)
 KEY = "kener:revision"
 REREAD_S = 1.0
+AWAY_S = 10.0
 
 
 class _Seen:
@@ -62,10 +64,11 @@ def current(redis_url: str) -> str:
     if now - seen.read_at > REREAD_S and seen.lock.acquire(blocking=False):
         try:
             raw = jobs.connect(redis_url).get(KEY)
-            seen.value = raw.decode() if isinstance(raw, bytes) else "0"
-        except RedisError:
-            seen.value = "x"
+            seen.value, seen.read_at = raw.decode() if isinstance(raw, bytes) else "0", now
+        except RedisError as error:
+            # A Redis that hangs costs whoever asks it seconds: not every request.
+            pause = AWAY_S if isinstance(error, TooLong) else REREAD_S
+            seen.value, seen.read_at = "x", time.monotonic() + pause - REREAD_S
         finally:
-            seen.read_at = now
             seen.lock.release()
     return f"{seen.value}-{int(time.time() // 60)}"

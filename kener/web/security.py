@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 from flask import Flask, Response, request
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from kener import jobs
 from kener.extensions import csrf, limiter
 from kener.settings import Settings
 
@@ -20,6 +23,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# For a Redis that hangs: then the limiter counts in memory.
+_PATIENCE = {"socket_connect_timeout": 2, "socket_timeout": jobs.ANSWER_S, "retry": Retry(NoBackoff(), 0)}
+
 
 def register(app: Flask, settings: Settings) -> None:
     """Bind CSRF protection, the rate limiter and the response headers."""
@@ -33,6 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,
         RATELIMIT_STORAGE_URI=_limiter_storage(settings.redis),
+        RATELIMIT_STORAGE_OPTIONS=_PATIENCE,
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
         RATELIMIT_KEY_PREFIX="kener",

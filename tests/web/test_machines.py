@@ -1,6 +1,7 @@
 """What other machines call: heartbeats, the health check, metrics, robots.txt."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +15,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from kener import __version__, clock
+from kener import __version__, clock, jobs
 from kener.models import Alert, Delivery, MonitorState
 from kener.services import monitors, scheduling
 from tests.factories import (
@@ -130,6 +131,18 @@ def test_a_redis_that_hangs_is_not_mistaken_for_a_lost_database(make_app: Callab
         with ThreadPoolExecutor(6) as watchdogs:
             answers = list(watchdogs.map(lambda _: app.test_client().get("/healthcheck").json, range(6)))
     assert [(answer["db"], answer["redis"]) for answer in answers] == [(True, False)] * 6
+
+
+def test_a_redis_that_hangs_holds_up_neither_visitors_nor_heartbeats_for_long(make_app: Callable[..., Flask]):
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        client = make_app(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0").test_client()
+        begun = time.perf_counter()
+        assert client.get("/").status_code == 200
+        assert client.post("/ext/heartbeat/job/wrong").status_code == 404
+        assert time.perf_counter() - begun < 3 * jobs.ANSWER_S
+        begun = time.perf_counter()
+        assert [client.get(path).status_code for path in ("/", "/rss.xml", "/")] == [200] * 3
+        assert time.perf_counter() - begun < jobs.ANSWER_S
 
 
 def figures(client: FlaskClient) -> dict[str, dict[str, float]]:
