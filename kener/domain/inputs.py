@@ -242,6 +242,12 @@ class UpdateInput(Input):
     at: Moment | None = None
 
 
+class PostMortemInput(Input):
+    """What was learned from an incident, in Markdown."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_no_nul)]
+
+
 class MaintenanceInput(Input):
     """A maintenance with one window."""
 

@@ -116,6 +116,7 @@ class Incident:
     incident_source: Source
     is_private: Annotated[YesNo, Field(description="YES: only signed-in operators see it.")]
     monitors: list[Affected]
+    post_mortem: Annotated[str | None, Field(description="What was learned, in Markdown.")]
     url: str
     created_at: datetime
     updated_at: datetime
@@ -447,6 +448,7 @@ def _incident(row: models.Incident, origin: str) -> Incident:
         incident_source=row.source,
         is_private=_yes_no(row.is_private),
         monitors=[Affected(a.monitor_tag, a.monitor_name, a.impact) for a in row.affected],
+        post_mortem=row.post_mortem,
         url=f"{origin}/incidents/{row.id}",
         created_at=row.created_at,
         updated_at=row.updated_at,

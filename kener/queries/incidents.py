@@ -64,6 +64,15 @@ class LinkedAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class PostMortem:
+    """What was learned, who wrote it first and when."""
+
+    text: str
+    at: datetime
+    author: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """One incident with everything on its page, the newest update first."""
 
@@ -79,6 +88,7 @@ class Story:
     updates: tuple[Update, ...]
     affected: tuple[Affected, ...]
     alerts: tuple[LinkedAlert, ...]
+    post_mortem: PostMortem | None
 
     @property
     def is_open(self) -> bool:
@@ -158,6 +168,9 @@ def incident(session: Session, incident_id: int) -> Story | None:
             LinkedAlert(alert.id, alert.config_id, alert.alert_status, alert.triggered_at, alert.resolved_at)
             for alert in alerts
         ),
+        post_mortem=PostMortem(found.post_mortem, found.post_mortem_at or found.updated_at, found.post_mortem_by)
+        if found.post_mortem
+        else None,
     )
 
 

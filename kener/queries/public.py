@@ -113,6 +113,15 @@ class UpdateRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PostMortemRow:
+    """What was learned from an incident; `incident_id` is the one it was written for."""
+
+    incident_id: int
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRow:
     """An incident with its timeline, newest first."""
 
@@ -126,6 +135,7 @@ class IncidentRow:
     impact: Status
     affected: tuple[AffectedRow, ...]
     updates: tuple[UpdateRow, ...]
+    post_mortems: tuple[PostMortemRow, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -491,6 +501,15 @@ def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRo
         updates=tuple(
             UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic) for update in updates
         ),
+        post_mortems=_post_mortems([found]),
+    )
+
+
+def _post_mortems(written_for: Iterable[Incident]) -> tuple[PostMortemRow, ...]:
+    return tuple(
+        PostMortemRow(one.id, one.post_mortem, one.post_mortem_at)
+        for one in written_for
+        if one.post_mortem and one.post_mortem_at
     )
 
 
@@ -558,32 +577,50 @@ def _past(incidents: Sequence[IncidentRow], today: date, zone: ZoneInfo) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a feed: an update of an incident."""
+    """One entry of a feed: an update of an incident, or its post-mortem. `key` never changes, and is the place on the page as well."""
 
-    update: UpdateRow
+    key: str
     incident_id: int
     title: str
+    kind: str
+    text: str
+    at: datetime
     changed_at: datetime
 
 
 def feed(session: Session, *, limit: int = 50) -> list[Entry]:
-    """The newest updates of public incidents."""
-    query = (
+    """The newest updates and post-mortems of public incidents."""
+    updates = (
         select(IncidentUpdate, Incident.title)
         .join(Incident)
         .where(Incident.is_private.is_(False))
         .order_by(IncidentUpdate.at.desc(), IncidentUpdate.id.desc())
         .limit(limit)
     )
-    return [
+    learned = (
+        select(Incident)
+        .where(Incident.is_private.is_(False), Incident.post_mortem_at.is_not(None))
+        .order_by(Incident.post_mortem_at.desc(), Incident.id.desc())
+        .limit(limit)
+    )
+    entries = [
         Entry(
-            UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic),
+            f"update-{update.id}",
             update.incident_id,
             title,
+            update.state.value,
+            update.text,
+            update.at,
             max(update.updated_at, update.at),
         )
-        for update, title in session.execute(query)
+        for update, title in session.execute(updates)
     ]
+    entries += [
+        Entry(f"post-mortem-{row.incident_id}", one.id, one.title, "POST-MORTEM", row.text, row.at, one.updated_at)
+        for one in session.scalars(learned)
+        for row in _post_mortems([one])
+    ]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)[:limit]
 
 
 def feed_changed_at(session: Session, entries: Sequence[Entry]) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,9 +10,9 @@ from sqlalchemy.orm import Session
 from kener import clock, live
 from kener.db import transaction
 from kener.domain.incidents import IncidentState, Source
-from kener.domain.inputs import AffectedInput, IncidentInput, UpdateInput
+from kener.domain.inputs import AffectedInput, IncidentInput, PostMortemInput, UpdateInput
 from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate, Monitor
-from kener.services import audit
+from kener.services import audit, post_mortems
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
@@ -42,8 +43,16 @@ def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | No
     return incident_id
 
 
-def update(incident_id: int, given: IncidentInput, *, actor: Actor, version: int | None = None) -> None:
-    """Change title, start, affected monitors and, by hand only, the end. Raises NotFound, Refused, Conflict."""
+def update(
+    incident_id: int,
+    given: IncidentInput,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    post_mortem: PostMortemInput | Literal["keep"] | None = "keep",
+) -> None:
+    """Change title, start, affected monitors, by hand only the end, and in the same step the post-mortem where one is given
+    (None removes it). Raises NotFound, Refused, Conflict."""
     with transaction() as session:
         incident = _locked(session, incident_id)
         if version is not None and incident.version != version:
@@ -58,6 +67,8 @@ def update(incident_id: int, given: IncidentInput, *, actor: Actor, version: int
         if incident.start_at != started_at and incident.end_at is not None and incident.start_at > incident.end_at:
             raise Refused({"start_at": "The start must lie before the end."})
         audit.note(session, actor, "change", f"incident-{incident_id}", incident.title)
+        if post_mortem != "keep":
+            post_mortems.put(session, incident, post_mortem, actor)
     live.publish()
 
 

@@ -11,8 +11,9 @@ from werkzeug.routing import Rule
 
 from kener import clock
 from kener.db import Base, reading, transaction
-from kener.models import ApiKey, Delivery, IncidentUpdate, UserSession
-from kener.services import accounts
+from kener.domain.inputs import PostMortemInput
+from kener.models import ApiKey, Delivery, UserSession
+from kener.services import accounts, post_mortems
 from tests import factories
 
 OWNERS_ONLY = {"manage_api_keys", "manage_settings"}
@@ -29,14 +30,15 @@ def things(app: Flask) -> dict[str, object]:
     config_id = factories.make_configuration("api", failure_threshold=1, trigger_ids=[trigger_id])
     factories.observe("api", "DOWN", start=clock.epoch() - 60)
     incident_id = factories.make_incident("api", start=clock.epoch() - 600)
-    factories.post(incident_id, "IDENTIFIED", at=clock.epoch() - 300)
+    update_id = factories.post(incident_id, "RESOLVED", at=clock.epoch() - 300)
+    post_mortems.write(incident_id, PostMortemInput(text="A cable."), actor=factories.SAM)
     accounts.create_api_key("robot", actor=factories.SAM)
     return {
         "tag": "api",
         "trigger_id": trigger_id,
         "config_id": config_id,
         "incident_id": incident_id,
-        "update_id": factories.only(IncidentUpdate).id,
+        "update_id": update_id,
         "delivery_id": factories.only(Delivery).id,
         "key_id": factories.only(ApiKey).id,
         "maintenance_id": factories.plan_maintenance("api", start=clock.epoch() - 60, end=clock.epoch() + 3600),

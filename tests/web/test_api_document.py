@@ -68,6 +68,7 @@ def test_bodies_have_the_fields_of_the_schemas_that_read_them(api: Api) -> None:
     assert fields("NewMonitor") == fields("MonitorChanges")
     times = {"start_at": "start_date_time", "end_at": "end_date_time"}
     assert fields("NewIncident") - {"is_global"} == {times.get(name, name) for name in IncidentInput.model_fields}
+    assert fields("IncidentStoryChanges") == fields("NewIncident") | {"post_mortem"}
     words = {"text": "comment", "at": "timestamp"}
     assert fields("NewComment") == {words.get(name, name) for name in UpdateInput.model_fields}
     for kind, settings in SETTINGS.items():

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field, field_validator
 
-from kener.domain.inputs import IncidentInput
+from kener.domain.inputs import IncidentInput, OptionalProse, PostMortemInput
 from kener.queries import api as rows
 from kener.services import incidents
 from kener.services.errors import Refused
@@ -29,6 +29,20 @@ class NewIncident(Body, IncidentInput):
     fixed = {"is_global": (("YES", True, None), "Every incident stands on the page of the site: leave it out.")}
     notes = {"is_private": "YES: only signed-in operators see it."}
     shown = {"is_global": {"enum": ["YES", True, None], "description": "Accepted and without effect."}}
+
+
+class NewIncidentStory(NewIncident):
+    """An incident as it can be changed: with what was learned from it."""
+
+    post_mortem: OptionalProse = None
+
+    notes = NewIncident.notes | {
+        "post_mortem": "Markdown; null removes it. Possible once the incident is resolved; it never moves the end."
+    }
+
+    @property
+    def learned(self) -> PostMortemInput | None:
+        return PostMortemInput(text=self.post_mortem) if self.post_mortem else None
 
 
 class IncidentFilters(Paging):
@@ -100,16 +114,17 @@ def show(incident_id: int) -> Answer:
 
 @bp.patch("/incidents/<id:incident_id>")
 @api_key_required
-@operation(tag=TAG, changes=NewIncident, answer=IncidentAnswer)
-def update(incident_id: int, changes: Changes[NewIncident]) -> Answer:
-    """Change an incident.
+@operation(tag=TAG, changes=NewIncidentStory, answer=IncidentAnswer)
+def update(incident_id: int, changes: Changes[NewIncidentStory]) -> Answer:
+    """Change an incident, or write its post-mortem.
 
     A list of monitors replaces the list before. To re-open a resolved incident, add a comment with another state.
     """
     current = found(rows.incident(incident_id, origin=""))
     if current.end_at and changes.given.get("end_date_time", current.end_at) is None:
         raise Refused({"end_date_time": "To re-open the incident, add a comment with another state than RESOLVED."})
-    incidents.update(incident_id, changes.over(_as_given(current)), actor=actor(), version=current.version)
+    wanted = changes.over(_as_given(current))
+    incidents.update(incident_id, wanted, actor=actor(), version=current.version, post_mortem=wanted.learned)
     return _answer(incident_id)
 
 
@@ -137,4 +152,5 @@ def _as_given(incident: rows.Incident) -> dict[str, Any]:
         "end_date_time": incident.end_at,
         "is_private": incident.is_private,
         "monitors": [{"monitor_tag": a.monitor_tag, "impact": a.impact} for a in incident.monitors],
+        "post_mortem": incident.post_mortem,
     }

@@ -93,7 +93,7 @@ def show(incident_id: int) -> BaseResponse:
 def _show(
     incident_id: int, form: dict[str, Any], errors: dict[str, str], *, status: int = 200, message: str | None = None
 ) -> BaseResponse:
-    found = _find(incident_id)
+    found = find(incident_id)
     return render(
         "manage/incidents/show.html",
         fragment="story",
@@ -112,7 +112,7 @@ def _show(
 @requires(Permission.EDIT)
 def post_update(incident_id: int) -> BaseResponse:
     """Add an update. Resolving while the alert is still TRIGGERED is asked for first (O3)."""
-    found, form = _find(incident_id), request.form
+    found, form = find(incident_id), request.form
     checked, errors = _read_update(form)
     typed = {"state": form.get("state", ""), "text": form.get("text", ""), "at": form.get("at", "")}
     typed |= ticked(form, "confirm")  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def destroy_update(incident_id: int, update_id: int) -> BaseResponse:
 @requires(Permission.EDIT)
 def edit(incident_id: int) -> BaseResponse:
     """The form of a stored incident."""
-    found = _find(incident_id)
+    found = find(incident_id)
     return _form(_stored(found), {}, saved=found)
 
 
@@ -190,7 +190,7 @@ def edit(incident_id: int) -> BaseResponse:
 @requires(Permission.EDIT)
 def update(incident_id: int) -> BaseResponse:
     """Change title, times, affected monitors."""
-    found = _find(incident_id)
+    found = find(incident_id)
     checked, errors = _read(request.form, unchanged=found)
     if checked is None:
         return _form(_typed(request.form), errors, saved=found, status=422)
@@ -200,7 +200,7 @@ def update(incident_id: int) -> BaseResponse:
         return _form(_typed(request.form), flattened(refused.errors), saved=found, status=422)
     except Conflict:
         db.session().expire_all()
-        fresh = _find(incident_id)
+        fresh = find(incident_id)
         return _form(_typed(request.form), {}, saved=fresh, status=409, newer=_stored(fresh))
     return done(url_for(".show", incident_id=incident_id), "Saved. Visitors see it now.")
 
@@ -209,7 +209,7 @@ def update(incident_id: int) -> BaseResponse:
 @requires(Permission.EDIT)
 def delete(incident_id: int) -> BaseResponse:
     """Ask before an incident goes."""
-    return render("manage/incidents/delete.html", incident=_find(incident_id))
+    return render("manage/incidents/delete.html", incident=find(incident_id))
 
 
 @bp.post("/<id:incident_id>/delete")
@@ -300,7 +300,8 @@ def _update_form(
     )
 
 
-def _find(incident_id: int) -> rows.Story:
+def find(incident_id: int) -> rows.Story:
+    """The incident, or 404."""
     found = rows.incident(db.session(), incident_id)
     if found is None:
         abort(404)
@@ -308,7 +309,7 @@ def _find(incident_id: int) -> rows.Story:
 
 
 def _entry(incident_id: int, update_id: int) -> tuple[rows.Story, rows.Update]:
-    found = _find(incident_id)
+    found = find(incident_id)
     entry = next((one for one in found.updates if one.id == update_id), None)
     if entry is None:
         abort(404)
