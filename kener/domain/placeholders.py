@@ -26,6 +26,9 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # pystache takes quadratic time over blanks.
 _WIDE_GAP = re.compile(r"[ \t]{201}")
+_MARKUP = re.compile(r"([\\`*\[\]<>|~&!#()]|(?<![^\W_])_|_(?![^\W_]))")
+# What makes a list, a heading, a rule or a table of a line that begins with it.
+_LINE_MARK = re.compile(r"^(?:(?=[-+=:.])|(\d{1,9})(?=\.(?:\s|$)))")
 _SLOT = re.compile(r"\x00(\d+)\x00")
 _JSON_MARKS = re.compile(r'\\.|"|\x00(\d+)\x00', re.DOTALL)
 
@@ -36,7 +39,14 @@ class Place(Enum):
     JSON = "json"
     HTML = "html"
     FORM = "form"
+    MARKDOWN = "markdown"
     PLAIN = "plain"
+
+
+class Markdown(str):
+    """A value that is Markdown itself, written by an operator: it stands as it is where Markdown stands."""
+
+    __slots__ = ()
 
 
 def place_of(content_type: str) -> Place:
@@ -146,7 +156,12 @@ def _pieces(outline: str, values: list[Value], place: Place) -> Iterator[str]:
             continue
         yield outline[done : found.start()]
         done, value = found.end(), values[int(found[1])]
-        yield _json_value(value) if place is Place.JSON and not inside else _WRITE[place](_text(value))
+        if place is Place.JSON and not inside:
+            yield _json_value(value)
+        elif place is Place.MARKDOWN and isinstance(value, Markdown):
+            yield value
+        else:
+            yield _WRITE[place](_text(value))
     yield outline[done:]
 
 
@@ -176,10 +191,17 @@ def _inside_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
+def _literal(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, wherever in a line it stands."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return _LINE_MARK.sub(r"\1\\", _MARKUP.sub(r"\\\1", line))
+
+
 _WRITE: dict[Place, Callable[[str], str]] = {
     Place.JSON: _inside_json,
     Place.HTML: partial(html.escape, quote=True),
     Place.FORM: quote_plus,
+    Place.MARKDOWN: _literal,
     Place.PLAIN: str,
 }
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from kener.domain import incidents as rules
-from kener.domain import messages
+from kener.domain import messages, templates
 from kener.domain.alerting import AlertStatus, Outcome, Verdict, rule_from_facts
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.messages import AlertFacts
@@ -47,7 +47,7 @@ def trigger(
     session.add(alert)
     session.flush()
     if configuration.create_incident:
-        _open_incident(session, alert, monitor)
+        _open_incident(session, alert, monitor, configuration)
     active = [channel for channel in configuration.triggers if channel.is_active]
     message = messages.alert_message(facts(session, alert))
     return alert, [row.id for row in outbox.write(session, message, alert=alert, triggers=active)]
@@ -141,8 +141,8 @@ def facts(session: Session, alert: Alert) -> AlertFacts:
     )
 
 
-def _open_incident(session: Session, alert: Alert, monitor: Monitor) -> None:
-    """Incident, first update, affected monitor, link (L3 to L7)."""
+def _open_incident(session: Session, alert: Alert, monitor: Monitor, configuration: AlertConfiguration) -> None:
+    """Incident, first update, affected monitor, link (L3 to L7). The row comes first: templates may name its number."""
     rule = rule_from_facts(alert.rule)
     incident = Incident(
         title=messages.incident_title(rule, alert.monitor_name),
@@ -153,13 +153,16 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor) -> None:
     incident.affected = [
         AffectedMonitor(monitor_id=monitor.id, monitor_tag=monitor.tag, monitor_name=monitor.name, impact=rule.impact)
     ]
-    text = messages.first_update(facts(session, alert))
-    incident.post(
-        IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
-    )
+    incident.updates, incident.end_at = [], None
     session.add(incident)
     session.flush()
     alert.incident_id = incident.id
+    known = facts(session, alert)
+    incident.title = templates.title(known, configuration.title_template)
+    text = templates.first_update(known, configuration.first_update_template)
+    incident.post(
+        IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
+    )
     session.flush()
 
 
@@ -167,6 +170,8 @@ def _close_incident(session: Session, alert: Alert, incident: Incident) -> None:
     """The one RESOLVED update (R1, R2). It stands last in the story, whatever times operators gave their own updates."""
     assert alert.resolved_at is not None
     newest = max((update.at for update in incident.updates), default=alert.resolved_at)
-    text = messages.closing_update(facts(session, alert), started_at=incident.start_at)
+    configuration = session.get(AlertConfiguration, alert.config_id) if alert.config_id else None
+    template = configuration.closing_update_template if configuration else None
+    text = templates.closing_update(facts(session, alert), template, started_at=incident.start_at)
     at = max(alert.resolved_at, newest)
     incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True))
