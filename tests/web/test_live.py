@@ -3,15 +3,17 @@
 import gzip
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from kener import clock, live
 from kener.models import Incident
+from kener.web.public.cache import MOST_BYTES, PageCache
 from tests.factories import T0, make_incident, make_monitor, observe, only, post
 from tests.support.pages import Page, visit
 from tests.support.statements import counted
@@ -173,3 +175,22 @@ def test_an_address_that_is_not_there_is_not_kept(client: FlaskClient):
     assert client.get("/monitors/api").status_code == 200
     assert client.get("/monitors/api?range=1y").status_code == 404
     assert client.get("/monitors/api?range=").status_code == 404
+
+
+def test_large_pages_are_kept_as_far_as_the_memory_goes(redis_url: str):
+    rendered: list[str] = []
+
+    def site(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        rendered.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [bytes(5_000_000)]
+
+    pages = PageCache(site, redis_url)
+    visitor = Client(pages)
+    for n in (0, 0, *range(1, 20), 19, 0):
+        assert len(visitor.get(f"/monitors/m{n}").data) == 5_000_000
+    assert rendered == [f"/monitors/m{n}" for n in (*range(20), 0)]
+    assert sum(page.size for page in pages.pages.values()) == pages.bytes <= MOST_BYTES
+    live.publish()
+    assert len(visitor.get("/monitors/m0").data) == 5_000_000
+    assert sum(page.size for page in pages.pages.values()) == pages.bytes

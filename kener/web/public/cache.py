@@ -21,7 +21,7 @@ from werkzeug.wsgi import get_host
 from kener import live
 
 MOST_ENTRIES = 512
-LARGEST_BYTES = 2_000_000
+MOST_BYTES = 64 * 1024 * 1024
 SESSION_COOKIE = "kener"
 _FEEDS = frozenset({"/rss.xml", "/atom.xml"})
 _EXACT = _FEEDS | {"/"}
@@ -54,6 +54,10 @@ class Page:
     packed: bytes
     etag: str
 
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.packed)
+
 
 class PageCache:
     """WSGI middleware around the app."""
@@ -61,6 +65,7 @@ class PageCache:
     def __init__(self, app: App, redis_url: str) -> None:
         self.app, self.redis_url = app, redis_url
         self.pages: OrderedDict[Key, Page] = OrderedDict()
+        self.bytes = 0
         self.locks: dict[Key, threading.Lock] = {}
         self.guard = threading.Lock()
 
@@ -108,13 +113,14 @@ class PageCache:
     def _keep(self, key: Key, page: Page | None) -> None:
         with self.guard:
             self.locks.pop(key, None)
+            before = self.pages.pop(key, None)
+            self.bytes -= before.size if before else 0
             if page is None:
-                self.pages.pop(key, None)
                 return
             self.pages[key] = page
-            self.pages.move_to_end(key)
-            while len(self.pages) > MOST_ENTRIES:
-                self.pages.popitem(last=False)
+            self.bytes += page.size
+            while self.pages and (len(self.pages) > MOST_ENTRIES or self.bytes > MOST_BYTES):
+                self.bytes -= self.pages.popitem(last=False)[1].size
 
     def _render(self, environ: dict[str, Any], revision: str) -> Page | None:
         """Ask the app. None for anything that is not a plain success: errors are not kept."""
@@ -128,7 +134,7 @@ class PageCache:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
-        if not answer["status"].startswith("200") or len(body) > LARGEST_BYTES:
+        if not answer["status"].startswith("200"):
             return None
         kept = tuple((name, value) for name, value in answer["headers"] if name.lower() not in _DROPPED)
         etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
