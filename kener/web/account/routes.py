@@ -41,7 +41,8 @@ def sign_in() -> BaseResponse:
 @public
 def enter() -> BaseResponse:
     """Check the password and open a session."""
-    email, password = request.form.get("email", ""), request.form.get("password", "")
+    # PostgreSQL takes no NUL, so no stored address has one.
+    email, password = request.form.get("email", "").replace("\0", ""), request.form.get("password", "")
     agent, address = request.user_agent.string, request.remote_addr or ""
     token = accounts.sign_in(email[:255], password[:1024], user_agent=agent, address=address)
     if token is None:

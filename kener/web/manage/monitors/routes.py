@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from kener import clock
 from kener.db import db
+from kener.domain.inputs import TAG
 from kener.domain.permissions import Permission
 from kener.domain.readings import Reading
 from kener.domain.specs import MonitorType, parse_spec
@@ -275,7 +276,7 @@ def _form(
 
 
 def _find(tag: str) -> Any:
-    found = rows.stored(db.session(), tag)
+    found = rows.stored(db.session(), tag) if TAG.match(tag) else None
     if found is None:
         abort(404)
     return found
