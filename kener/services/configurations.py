@@ -69,6 +69,8 @@ def activate(config_id: int, *, actor: Actor) -> None:
     """Count again, from the next check on."""
     with transaction() as session:
         configuration = _locked(session, config_id)
+        if configuration.is_active:
+            return
         configuration.is_active, configuration.version = True, configuration.version + 1
         audit.note(session, actor, "activate", f"alert-configuration-{config_id}", _summary(configuration))
 
@@ -77,6 +79,8 @@ def deactivate(config_id: int, *, actor: Actor) -> None:
     """Stop counting; active alerts end with a reason (O7)."""
     with transaction() as session:
         configuration = _locked(session, config_id)
+        if not configuration.is_active:
+            return
         configuration.is_active, configuration.version = False, configuration.version + 1
         deliveries = _end(
             session, alerts.active_of(session, config_id=config_id), "The alert configuration was deactivated."

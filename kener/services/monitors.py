@@ -82,7 +82,9 @@ def pause(tag: str, *, actor: Actor) -> None:
     """Stop checking; active alerts end with a reason (O7). What lies between pausing and resuming is not measured."""
     with transaction() as session:
         monitor = _locked(session, tag)
-        deliveries = _end_alerts(session, monitor, "The monitor was paused.") if monitor.is_active else []
+        if not monitor.is_active:
+            return
+        deliveries = _end_alerts(session, monitor, "The monitor was paused.")
         monitor.is_active, monitor.version = False, monitor.version + 1
         session.flush()
         scheduling.plan(session, monitor, soon=False)
@@ -95,6 +97,8 @@ def resume(tag: str, *, actor: Actor) -> None:
     """Check again, at once."""
     with transaction() as session:
         monitor = _locked(session, tag)
+        if monitor.is_active:
+            return
         monitor.is_active, monitor.version = True, monitor.version + 1
         session.flush()
         scheduling.plan(session, monitor, soon=True)
