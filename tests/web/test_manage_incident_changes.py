@@ -124,6 +124,16 @@ def test_an_edit_is_refused_beside_the_field(editor: FlaskClient) -> None:
     assert factories.only(Incident).end_at is None
 
 
+def test_an_end_is_not_taken_back_without_a_word(editor: FlaskClient) -> None:
+    incident_id = factories.make_incident(start=ago(30))
+    factories.post(incident_id, "RESOLVED", at=ago(10))
+    page = edit(editor, incident_id).form("Save").fill(end_at="").submit(status=422)
+    assert "Post another update to open it again." in page.texts("#e-end_at")[0]
+    form = visit(editor, f"/manage/incidents/{incident_id}").form("Post update")
+    form.fill(text="It is back.", state="INVESTIGATING").submit()
+    assert factories.only(Incident).end_at is None
+
+
 def test_the_list_shows_open_ones_first_and_is_filtered(viewer: FlaskClient) -> None:
     factories.make_monitor("api")
     factories.post(factories.make_incident("api", title="Old_one", start=ago(60)), "RESOLVED", at=ago(30))

@@ -192,7 +192,9 @@ def update(incident_id: int) -> BaseResponse:
     """Change title, times, affected monitors."""
     found = find(incident_id)
     checked, errors = _read(request.form, unchanged=found)
-    if checked is None:
+    if found.end_at and not request.form.get("end_at", "-").strip():
+        errors = {"end_at": "It ended with its RESOLVED update. Post another update to open it again."} | errors
+    if checked is None or errors:
         return _form(_typed(request.form), errors, saved=found, status=422)
     try:
         incidents.update(incident_id, checked, actor=actor(), version=version(request.form))
