@@ -275,7 +275,7 @@ def _monitor(
     seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=epoch, default=default)
     running = [window for window in windows if window[0] <= now < window[1]]
     status = display.shown(seen, impacts=impacts, windows=[impact for _, _, impact in running])
-    as_seen = status is state.status and state.since is not None
+    as_seen = status is seen is state.status and state.since is not None
     return MonitorRow(
         id=monitor.id,
         tag=monitor.tag,
@@ -514,7 +514,7 @@ def _post_mortems(written_for: Iterable[Incident]) -> tuple[PostMortemRow, ...]:
 
 
 def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, ...]:
-    """Maintenance that runs or begins within 30 days."""
+    """Maintenance that runs or begins within 30 days. What concerns nothing but hidden monitors is as hidden as they are."""
     now = clock.now()
     query = (
         select(MaintenanceWindow, Maintenance)
@@ -529,28 +529,29 @@ def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, 
     if not staff:
         query = query.where(Maintenance.is_private.is_(False))
     found = session.execute(query).all()
-    names = _maintained(session, [maintenance.id for _, maintenance in found], staff=staff)
-    return tuple(
-        WindowRow(
-            window.id, maintenance.title, maintenance.description, window.start_at, window.end_at, names[maintenance.id]
-        )
-        for window, maintenance in found
-    )
+    concerned = _maintained(session, [maintenance.id for _, maintenance in found])
+    windows = []
+    for window, maintenance in found:
+        monitors = concerned[maintenance.id]
+        names = tuple(name for name, is_hidden in monitors if staff or not is_hidden)
+        if names or not monitors:
+            text = maintenance.title, maintenance.description
+            windows.append(WindowRow(window.id, *text, window.start_at, window.end_at, names))
+    return tuple(windows)
 
 
-def _maintained(session: Session, ids: Sequence[int], *, staff: bool) -> dict[int, tuple[str, ...]]:
+def _maintained(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
+    """Name and whether it is hidden, of the monitors that each maintenance concerns."""
     query = (
-        select(MaintenanceMonitor.maintenance_id, Monitor.name)
+        select(MaintenanceMonitor.maintenance_id, Monitor.name, Monitor.is_hidden)
         .join(Monitor, Monitor.id == MaintenanceMonitor.monitor_id)
         .where(MaintenanceMonitor.maintenance_id.in_(ids))
         .order_by(Monitor.name)
     )
-    if not staff:
-        query = query.where(Monitor.is_hidden.is_(False))
-    names: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    for maintenance_id, name in session.execute(query):
-        names[maintenance_id] = (*names[maintenance_id], name)
-    return names
+    found: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    for maintenance_id, name, is_hidden in session.execute(query):
+        found[maintenance_id].append((name, is_hidden))
+    return found
 
 
 def _past(incidents: Sequence[IncidentRow], today: date, zone: ZoneInfo) -> tuple[PastDays, ...]:
