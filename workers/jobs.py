@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kener.services import housekeeping, monitoring, outbox
+from kener.services import drills, housekeeping, monitoring, outbox
 
 
 def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
@@ -13,6 +13,12 @@ def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
 def deliver(delivery_id: int) -> None:
     """Make one attempt at a delivery."""
     outbox.deliver(delivery_id)
+    drills.heed(delivery_id)
+
+
+def run_drill(drill_id: int) -> None:
+    """Take the next step of a fire drill."""
+    drills.run(drill_id)
 
 
 def prune() -> None:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from kener import jobs
-from kener.services import outbox, scheduling
+from kener.services import drills, outbox, scheduling
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Scheduler:
                     self.swept_at = time.monotonic()
                     if not jobs.is_crowded():
                         jobs.enqueue_deliveries(outbox.due())
+                    drills.sweep()
                     self._housekeeping(now)
             if self.troubled:
                 log.info("scheduling again")

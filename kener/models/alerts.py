@@ -91,6 +91,7 @@ class Alert(Model):
     """One episode of one configuration on one monitor.
 
     `active_key` is unique and set only while TRIGGERED: the database itself allows one active alert per configuration and monitor.
+    That of a drill is never set, so whoever looks for active alerts does not find it; lists and counts leave `is_drill` out.
     Names and rule are kept as they were, so that the log outlives what it speaks of.
     """
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Integer, String
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kener import clock
@@ -22,8 +23,15 @@ class DeliveryState(StrEnum):
     FAILED = "FAILED"
 
 
+DRILL_STORY = "drill"
+"""How the story of a drill's messages begins, even where nothing else is left of the drill."""
+
+
 class Delivery(Model):
-    """One message to one channel. `uid` is stable over all attempts; `story` orders the messages of one alert."""
+    """One message to one channel. `uid` is stable over all attempts; `story` orders the messages of one alert.
+
+    `next_at` is when it may be tried (again), and of one that has failed when that was clear.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -48,3 +56,8 @@ class Delivery(Model):
     answer: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, index=True)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @hybrid_property
+    def is_drill(self) -> bool:
+        """Sent by a drill: no badge and no figure counts it."""
+        return self.story.startswith(f"{DRILL_STORY}-")

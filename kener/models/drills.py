@@ -10,7 +10,10 @@ from kener.db import Instant, Model
 
 
 class Drill(Model):
-    """One drill. Its alert and incident are marked `is_drill`, its deliveries hang on the alert; the moments are those of the steps."""
+    """One drill. Its alert and incident are marked `is_drill`, its deliveries hang on the alert; the moments are those of the steps.
+
+    Taken up by a worker (`started_at`), alert and incident opened (`opened_at`), both resolved (`resolved_at`); or `failure` says why not.
+    """
 
     __tablename__ = "drill"
     __table_args__ = {"sqlite_autoincrement": True}
@@ -25,3 +28,8 @@ class Drill(Model):
     opened_at: Mapped[datetime | None] = mapped_column(Instant)
     resolved_at: Mapped[datetime | None] = mapped_column(Instant)
     failure: Mapped[str | None] = mapped_column(String(500))
+
+    @property
+    def is_running(self) -> bool:
+        """Asked for, and neither resolved nor given up."""
+        return self.resolved_at is None and self.failure is None

@@ -28,15 +28,26 @@ from kener.services import outbox, site
 
 
 def trigger(
-    session: Session, config_id: int, monitor_id: int, *, at: datetime, observed: str, error: str | None
+    session: Session,
+    config_id: int,
+    monitor_id: int,
+    *,
+    at: datetime,
+    observed: str,
+    error: str | None,
+    drill: bool = False,
 ) -> tuple[Alert, list[int]]:
-    """Open an alert, its incident if the configuration asks for one, and the deliveries (L2). Returns the alert and delivery ids."""
+    """Open an alert, its incident if the configuration asks for one, and the deliveries (L2). Returns the alert and delivery ids.
+
+    The alert of a `drill` has no active key: to everything that asks for active alerts, it is not there. Its incident is private.
+    """
     configuration = session.get_one(AlertConfiguration, config_id)
     monitor = session.get_one(Monitor, monitor_id)
     alert = Alert(
         config_id=config_id,
         monitor_id=monitor_id,
-        active_key=f"{config_id}:{monitor_id}",
+        active_key=None if drill else f"{config_id}:{monitor_id}",
+        is_drill=drill,
         monitor_tag=monitor.tag,
         monitor_name=monitor.name,
         rule=configuration.rule.facts(),
@@ -138,6 +149,7 @@ def facts(session: Session, alert: Alert) -> AlertFacts:
         closing_reason=alert.closing_reason,
         site_name=here.name,
         site_url=here.url,
+        is_drill=alert.is_drill,
     )
 
 
@@ -145,10 +157,11 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor, configurati
     """Incident, first update, affected monitor, link (L3 to L7). The row comes first: templates may name its number."""
     rule = rule_from_facts(alert.rule)
     incident = Incident(
-        title=messages.incident_title(rule, alert.monitor_name),
+        title=facts(session, alert).mark + messages.incident_title(rule, alert.monitor_name),
         source=Source.ALERT,
         start_at=alert.triggered_at,
-        is_private=monitor.is_hidden,
+        is_private=monitor.is_hidden or alert.is_drill,
+        is_drill=alert.is_drill,
     )
     incident.affected = [
         AffectedMonitor(monitor_id=monitor.id, monitor_tag=monitor.tag, monitor_name=monitor.name, impact=rule.impact)

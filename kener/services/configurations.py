@@ -11,7 +11,7 @@ from kener.db import transaction
 from kener.domain.alerting import AlertType
 from kener.domain.inputs import AlertConfigurationInput
 from kener.models import Alert, AlertConfiguration, Monitor, Streak, Trigger
-from kener.services import alerts, audit, recording
+from kener.services import alerts, audit, drills, recording
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
@@ -101,6 +101,8 @@ def delete(config_id: int, *, actor: Actor) -> None:
             "The alert configuration was deleted.",
             outlives=True,
         )
+        ended = "The alert configuration was deleted."
+        deliveries += drills.end_of(session, config_id, at=clock.now(), reason=ended)
         audit.note(session, actor, "delete", f"alert-configuration-{config_id}", _summary(configuration))
         session.delete(configuration)
     jobs.enqueue_deliveries(deliveries)

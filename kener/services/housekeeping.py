@@ -9,8 +9,20 @@ from sqlalchemy import delete, func, select
 
 from kener import clock, live
 from kener.db import reading, transaction
-from kener.models import AuditEntry, Decision, Delivery, DeliveryState, Hourly, Monitor, Sample, SampleNote
-from kener.services import rollups, site
+from kener.models import (
+    Alert,
+    AuditEntry,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Drill,
+    Hourly,
+    Incident,
+    Monitor,
+    Sample,
+    SampleNote,
+)
+from kener.services import drills, rollups, site
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +53,7 @@ def prune() -> int:
     removed += _delete(
         delete(Delivery).where(settled, Delivery.created_at < clock.now() - timedelta(days=DELIVERY_DAYS))
     )
+    removed += _prune_drills()
     log.info("housekeeping removed %s rows", removed)
     return removed
 
@@ -56,6 +69,18 @@ def _prune_by_monitor(model: Any, column: Any, *, before: int) -> int:
             until = min(before, oldest + _BATCH_S)
             removed += _delete(delete(model).where(model.monitor_id == monitor_id, column < until))
     return removed
+
+
+def _prune_drills() -> int:
+    """Drills go with their alerts and incidents, no later than the deliveries that they report."""
+    drills.end_orphans()
+    before = clock.now() - timedelta(days=DELIVERY_DAYS)
+    old = (
+        delete(Drill).where(Drill.requested_at < before),
+        delete(Alert).where(Alert.is_drill.is_(True), Alert.triggered_at < before),
+        delete(Incident).where(Incident.is_drill.is_(True), Incident.start_at < before),
+    )
+    return sum(_delete(statement) for statement in old)
 
 
 def _delete(statement: Any) -> int:

@@ -12,7 +12,7 @@ from kener.db import transaction
 from kener.domain.inputs import MonitorInput
 from kener.domain.specs import MonitorType
 from kener.models import AlertConfiguration, Monitor, MonitorState, configuration_monitor
-from kener.services import alerts, audit, recording, scheduling
+from kener.services import alerts, audit, drills, recording, scheduling
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 from kener.services.monitoring import hash_secret
@@ -132,6 +132,9 @@ def delete(tag: str, *, actor: Actor) -> None:
         session.expire_all()
         for configuration in configurations:
             if not configuration.monitors:
+                deliveries += drills.end_of(
+                    session, configuration.id, at=clock.now(), reason="The monitor was deleted."
+                )
                 session.delete(configuration)
     jobs.enqueue_deliveries(deliveries)
     live.publish()

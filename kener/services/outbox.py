@@ -20,6 +20,7 @@ from kener.domain import messages
 from kener.domain.messages import Message
 from kener.domain.trigger_specs import TriggerType
 from kener.models import Alert, Delivery, DeliveryState, Trigger
+from kener.models.deliveries import DRILL_STORY
 from kener.services import audit, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
@@ -39,7 +40,7 @@ def write(session: Session, message: Message, *, alert: Alert, triggers: Iterabl
     rows = [
         Delivery(
             event=message.event,
-            story=f"alert-{alert.id}",
+            story=f"{DRILL_STORY if alert.is_drill else 'alert'}-{alert.id}",
             trigger_id=trigger.id,
             trigger_name=trigger.name,
             alert_id=alert.id,
@@ -110,6 +111,7 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
         hopeless = _hopeless(trigger, before)
         if hopeless is not None or trigger is None:
             delivery.state, delivery.answer, delivery.lease_until = DeliveryState.FAILED, hopeless, None
+            delivery.next_at = now
             return None
         if before is not None or _busy(session, delivery, now):
             return None
@@ -117,7 +119,7 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
             settings, kind = vault.open_trigger(trigger), TriggerType(trigger.trigger_type)
             message = messages.from_json(delivery.message)
         except (Refused, ValueError, TypeError, KeyError) as error:
-            delivery.state, delivery.lease_until = DeliveryState.FAILED, None
+            delivery.state, delivery.lease_until, delivery.next_at = DeliveryState.FAILED, None, now
             delivery.answer = f"The trigger's settings or the message cannot be read: {error}"[:500]
             return None
         delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
@@ -181,7 +183,7 @@ def _record_failure(delivery_id: int, failure: notifiers.Undeliverable) -> None:
         delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
         delivery.answer, delivery.lease_until = str(failure)[:500], None
         if failure.permanent or delivery.attempts > len(DELAYS_S):
-            delivery.state = DeliveryState.FAILED
+            delivery.state, delivery.next_at = DeliveryState.FAILED, now
         else:
             delay = DELAYS_S[delivery.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - spreads retries
             delivery.state = DeliveryState.RETRYING
