@@ -51,4 +51,17 @@ def markdown(text: str) -> Markup:
 
 def plain(text: str) -> str:
     """The same text without markup, on one line, for summaries."""
-    return " ".join(unescape(nh3.clean(_markdown.render(text), tags=set())).split())
+    return _words(_markdown.render(text))
+
+
+def gist(text: str) -> str:
+    """Its first paragraph as plain words: an automatic update says what happened before its table of details."""
+    tokens = _markdown.parse(text)
+    first = next((i for i, token in enumerate(tokens) if token.type == "paragraph_open" and token.level == 0), None)
+    if first is None:
+        return plain(text)
+    return _words(_markdown.renderer.render(tokens[first : first + 3], _markdown.options, {}))
+
+
+def _words(html: str) -> str:
+    return " ".join(unescape(nh3.clean(html, tags=set())).split())

@@ -9,7 +9,7 @@ from kener import live
 from kener.db import db
 from kener.domain.permissions import Permission
 from kener.extensions import csrf
-from kener.markup import markdown, plain
+from kener.markup import gist, markdown, plain
 from kener.queries import history
 from kener.queries import public as rows
 from kener.services import accounts, site
@@ -23,6 +23,7 @@ bp = Blueprint("public", __name__)
 
 bp.add_app_template_filter(markdown, "markdown")
 bp.add_app_template_filter(plain, "plain")
+bp.add_app_template_filter(gist, "gist")
 
 
 @bp.after_request
