@@ -100,7 +100,6 @@ def test_a_monitor_that_fell_silent_is_not_monitored(visit: Visit):
     assert visit("/monitors/api").one(".banner.banner-up")
     make_monitor("web", monitor_type="API", type_data={"url": "https://example.com"})
     observe("web", "DOWN", start=NOON - 181)
-    observe("web", "DOWN", start=NOON - 181)
     assert visit("/monitors/web").one(".banner.banner-nodata p").text == "Not monitored."
     make_incident("web", start=NOON)
     assert visit("/monitors/web").one(".banner.banner-down p").text == "Down."
