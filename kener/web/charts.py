@@ -120,12 +120,15 @@ def latency_chart(
         '<div class="y" aria-hidden="true"><span class="y1">{top}</span><span class="y2">{half}</span><span class="y3">0</span></div>'
         '<svg class="plot" role="img" aria-label="{summary}">{inside}</svg>'
         '<div class="x" aria-hidden="true">{axis}</div></div>'
-        '<figcaption class="soft">{summary}</figcaption>{table}</figure>'
+        '<figcaption class="soft">{summary}</figcaption>{elsewhere}{table}</figure>'
     ).format(
         with_strip=" chart-strip" if strip else "",
         top=_ms(top),
         half=_ms(step),
         summary=summary,
+        elsewhere=Markup('<p class="soft" data-elsewhere="{}" hidden>The times of this chart are {} time.</p>').format(
+            zone, str(zone).replace("_", " ")
+        ),
         inside=inside,
         axis=Markup("").join(Markup("<span>{}</span>").format(text) for text in _axis(start, end, zone)),
         table=_table(points, start, end, zone=zone),

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.browser
 AT = datetime.fromisoformat("2026-11-23T09:41:20+00:00")
 PAGES = {
     "times.html": """{% extends "layouts/base.html" %}{% block title %}Times{% endblock %}{% block shell %}<main>
-        <h1>Times</h1><p id="at">{{ at|when }}</p><p id="zone" data-zone="Times in {zone}">Times in UTC</p></main>{% endblock %}""",
+        <h1>Times</h1><p id="at">{{ at|when }}</p><p id="zone" data-zone="Times in {zone}">Times in UTC</p>
+        <p id="far" data-elsewhere="America/New_York" hidden>New York time</p><p id="near" data-elsewhere="Japan" hidden>Japanese time</p>
+        </main>{% endblock %}""",
     "live.html": """{% extends "layouts/base.html" %}{% block title %}Live{% endblock %}{% block shell %}<main><h1>Live</h1>
         {% block live %}{% from "ui/live.html" import poll, says %}
         <section id="live" {{ poll("/live?seen=" ~ state.revision, 1) }}>
@@ -135,6 +137,12 @@ def test_times_appear_in_the_zone_of_the_visitor(go: Callable[[str], Page]):
     expect(tab.locator("#at")).to_have_text("23 Nov, 18:41")
     expect(tab.locator("#at time")).to_have_attribute("title", "2026-11-23 09:41:20 UTC")
     expect(tab.locator("#zone")).to_have_text("Times in Asia/Tokyo")
+
+
+def test_a_drawing_says_whose_clock_it_keeps_where_that_is_not_the_visitors(go: Callable[[str], Page]):
+    tab = go("/times")
+    expect(tab.locator("#far")).to_be_visible()
+    expect(tab.locator("#near")).to_be_hidden()
 
 
 def test_a_change_is_swapped_in_and_said_while_focus_and_open_details_stay(go: Callable[[str], Page], state: State):

@@ -135,3 +135,10 @@ def test_a_longer_span_is_labelled_by_days(days: int, first: str):
     chart = parsed(latency_chart(series(1, 2), END - timedelta(days=days), END))
     labels = [span.text for span in chart.select(".x span")]
     assert labels[0] == (first if days > 1 else "10:14")
+
+
+def test_a_chart_knows_whose_clock_it_keeps():
+    berlin = ZoneInfo("Europe/Berlin")
+    note = one(parsed(latency_chart(series(1, 2), START, END, zone=berlin)), "[data-elsewhere]")
+    assert (note["data-elsewhere"], note.text) == ("Europe/Berlin", "The times of this chart are Europe/Berlin time.")
+    assert note.has_attr("hidden")

@@ -52,6 +52,10 @@
       time.textContent = time.dataset.local === "relative" ? ago(at) : written(at, time.dataset.local);
     }
     for (const place of all("[data-zone]", within)) place.textContent = place.dataset.zone.replace("{zone}", zone.replace(/_/g, " "));
+    // Drawings keep the site's clock; where the visitor's shows another time, they say so.
+    const now = new Date();
+    const wall = (timeZone) => now.toLocaleString("en", { timeZone });
+    for (const note of all("[data-elsewhere]", within)) note.hidden = wall(note.dataset.elsewhere) === wall(zone);
   };
 
   const age = () => all('time[data-local="relative"]').forEach((time) => (time.textContent = ago(new Date(time.dateTime))));
