@@ -11,7 +11,7 @@ from kener.domain.inputs import AlertConfigurationInput, check
 from kener.domain.permissions import Permission
 from kener.models import AlertConfiguration
 from kener.queries import alerts as rows
-from kener.queries import site
+from kener.queries import site, wording
 from kener.services import configurations
 from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
@@ -28,15 +28,14 @@ STATUSES = {status.value: status.value for status in AlertStatus}
 WINDOWS = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 SEVERITIES = {severity.value: severity.value for severity in Severity}
 _FIELDS = ("alert_for", "alert_value", "uptime_window", "failure_threshold", "success_threshold", "severity")
+_TEMPLATES = ("title_template", "first_update_template", "closing_update_template")
 _MORE = (
     "alert_description",
     "reopen_minutes",
     "flapping_start",
     "flapping_stop",
     "group_minutes",
-    "title_template",
-    "first_update_template",
-    "closing_update_template",
+    *_TEMPLATES,
 )
 
 
@@ -81,6 +80,20 @@ def create() -> BaseResponse:
     return done(
         url_for(".show", config_id=config_id), " ".join(["Saved. Counts from the next check on.", *checked.warnings()])
     )
+
+
+@bp.post("/preview")
+@requires(Permission.EDIT)
+def preview() -> BaseResponse:
+    """Show the automatic texts of the form, saved or not, on an invented alert."""
+    form, saved_id = request.form, request.form.get("saved_id", "")
+    saved = _find(int(saved_id)) if saved_id.isascii() and saved_id.isdigit() and len(saved_id) < 10 else None
+    raw = given(form, *_FIELDS, "alert_description", *_TEMPLATES)
+    checked, errors = check(AlertConfigurationInput, {**raw, "monitor_tags": ["sample"]})
+    found = wording.preview(db.session(), checked, monitor_tags=form.getlist("monitor_tags")) if checked else None
+    if wants_fragment():
+        return render("manage/alerts/_preview.html", preview=found, errors=errors)
+    return _form(_typed(form), errors, saved=saved, status=422 if errors else 200, preview=found)
 
 
 @bp.get("/<id:config_id>")
@@ -267,6 +280,7 @@ def _form(
     status: int = 200,
     saved: AlertConfiguration | None = None,
     newer: dict[str, tuple[str, str]] | None = None,
+    preview: wording.Preview | None = None,
 ) -> BaseResponse:
     return render(
         "manage/alerts/form.html",
@@ -275,6 +289,7 @@ def _form(
         errors=errors,
         saved=saved,
         newer=newer,
+        preview=preview,
         options=rows.options(db.session()),
         types=TYPES,
         windows=WINDOWS,
