@@ -11,6 +11,9 @@ down_revision = '0001'
 branch_labels = None
 depends_on = None
 
+KEEP_IDS = {'sqlite_autoincrement': True}
+# SQLite copies these tables into new ones; an id that was deleted must never be given again, links and feeds live on.
+
 
 def upgrade() -> None:
     with op.batch_alter_table('alert_configuration') as table:
@@ -24,9 +27,9 @@ def upgrade() -> None:
     with op.batch_alter_table('streak') as table:
         table.add_column(sa.Column('recent', sa.String(length=64), nullable=False, server_default=''))
         table.add_column(sa.Column('is_flapping', sa.Boolean(), nullable=False, server_default=sa.false()))
-    with op.batch_alter_table('alert') as table:
+    with op.batch_alter_table('alert', table_kwargs=KEEP_IDS) as table:
         table.add_column(sa.Column('is_drill', sa.Boolean(), nullable=False, server_default=sa.false()))
-    with op.batch_alter_table('incident') as table:
+    with op.batch_alter_table('incident', table_kwargs=KEEP_IDS) as table:
         table.add_column(sa.Column('is_drill', sa.Boolean(), nullable=False, server_default=sa.false()))
         table.add_column(sa.Column('post_mortem', sa.Text(), nullable=True))
         table.add_column(sa.Column('post_mortem_at', Instant(), nullable=True))
@@ -62,12 +65,12 @@ def downgrade() -> None:
     op.drop_table('drill')
     with op.batch_alter_table('incident_update') as table:
         table.drop_column('merged_from_id')
-    with op.batch_alter_table('incident') as table:
+    with op.batch_alter_table('incident', table_kwargs=KEEP_IDS) as table:
         table.drop_constraint(op.f('fk_incident_merged_into_id'), type_='foreignkey')
         table.drop_index(op.f('ix_incident_merged_into_id'))
         for name in ('merged_into_id', 'post_mortem_by', 'post_mortem_at', 'post_mortem', 'is_drill'):
             table.drop_column(name)
-    with op.batch_alter_table('alert') as table:
+    with op.batch_alter_table('alert', table_kwargs=KEEP_IDS) as table:
         table.drop_column('is_drill')
     with op.batch_alter_table('streak') as table:
         table.drop_column('is_flapping')
