@@ -189,7 +189,7 @@ def test_a_busy_overview_lists_alerts_lost_messages_and_late_checks(viewer: Flas
         "1 notice to Chat failed HTTP 410 Deliveries",
         "1 check overdue The oldest by 5 min",
     )
-    assert page.texts("nav.side .tag") == ["1 down", "1 active", "1 open", "1 late"]
+    assert page.texts("nav.side .tag") == ["1 down", "1 active", "1 open", "1 not sent"]
     assert "Checks are late: 5 min" in page.text
     assert page.texts("[aria-labelledby=h-troubled] .head a") == ["<b>API</b>"]
     assert visit(viewer, str(page.one("[id^=needs-alert] a")["href"])).heading == "<b>API</b> STATUS: DOWN"
