@@ -48,6 +48,19 @@ def test_an_http_monitor_gets_its_tag_from_its_name(editor: FlaskClient) -> None
     assert monitor.state.due_at is not None
 
 
+def test_no_check_is_promised_where_none_runs(editor: FlaskClient) -> None:
+    shop = {"name": "Shop", "url": "https://a.example", "is_active": []}
+    for kind, fields in (("NONE", {"name": "Office"}), ("API", shop)):
+        page = new(editor, kind).fill(fields).submit()
+        assert f"{fields['name']} is added." in page.text and "first check runs" not in page.text
+
+
+def test_a_name_without_latin_letters_asks_for_a_tag(editor: FlaskClient) -> None:
+    form = new(editor, "NONE").fill(name="支付接口")
+    assert "No tag can be made from this name" in form.submit(status=422).one("#e-tag").text
+    assert form.fill(tag="pay").submit().heading == "支付接口"
+
+
 def test_a_heartbeat_shows_its_address_once_and_it_works(editor: FlaskClient, client: FlaskClient) -> None:
     page = new(editor, "HEARTBEAT").fill(name="Backup", downRemainingMinutes="90").submit()
     address = str(page.one("#address")["value"])

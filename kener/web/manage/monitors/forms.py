@@ -88,8 +88,10 @@ def read(form: Form, *, tag: str | None = None, image: str | None = None) -> tup
     if image:
         raw["image"] = image
     checked, errors = check(MonitorInput, raw)
-    if "name" in errors and not form.get("tag", "").strip():
-        errors.pop("tag", None)
+    if "tag" in errors and not form.get("tag", "").strip():
+        errors.pop("tag")
+        if "name" not in errors:
+            errors["tag"] = "No tag can be made from this name. Choose one of small letters and digits."
     return checked, flattened(errors, "type_data")
 
 

@@ -77,7 +77,8 @@ def create() -> BaseResponse:
         saved = monitors.create(given, actor=actor())
     except Refused as refused:
         return _form(forms.fields_from(request.form), refused.errors, status=422)
-    return _saved(saved, f"{given.name} is added. Its first check runs now.")
+    checked = given.monitor_type is MonitorType.API and given.status == "ACTIVE"
+    return _saved(saved, f"{given.name} is added." + (" Its first check runs now." if checked else ""))
 
 
 def _saved(saved: Saved, message: str) -> BaseResponse:
