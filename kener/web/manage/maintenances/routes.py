@@ -52,7 +52,12 @@ def create() -> BaseResponse:
         maintenances.plan(checked, actor=actor())
     except Refused as refused:
         return _form(_typed(request.form), refused.errors, status=422)
-    return done(url_for(".index"), "Planned. Inside the window nothing triggers.")
+    effect = (
+        "Inside the window nothing triggers."
+        if checked.monitor_tags
+        else "It concerns no monitor: it is announced only."
+    )
+    return done(url_for(".index"), f"Planned. {effect}")
 
 
 @bp.get("/<id:maintenance_id>/edit")
