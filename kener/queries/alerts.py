@@ -133,7 +133,7 @@ def stored(session: Session, config_id: int) -> AlertConfiguration | None:
 def _alert_counts(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, datetime | None]]:
     query = (
         select(Alert.config_id, func.count(Alert.active_key), func.max(Alert.triggered_at))
-        .where(Alert.config_id.in_(ids))
+        .where(Alert.config_id.in_(ids), Alert.is_drill.is_(False))
         .group_by(Alert.config_id)
     )
     return {config_id: (active, last) for config_id, active, last in session.execute(query) if config_id}
@@ -174,6 +174,7 @@ def _alerts(config_id: int | None, status: str) -> Any:
     query: Any = (
         select(Alert, Incident.state)
         .outerjoin(Incident, Incident.id == Alert.incident_id)
+        .where(Alert.is_drill.is_(False))
         .order_by(Alert.triggered_at.desc(), Alert.id.desc())
     )
     if config_id is not None:

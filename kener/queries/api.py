@@ -285,7 +285,8 @@ def incidents(
 ) -> Page[Incident]:
     """Incidents that began in `[start, end)` and affect one of these monitors, newest first."""
     table = models.Incident
-    query = select(table).options(selectinload(table.affected)).order_by(table.start_at.desc(), table.id.desc())
+    query = select(table).options(selectinload(table.affected)).where(table.is_drill.is_(False))
+    query = query.order_by(table.start_at.desc(), table.id.desc())
     if start is not None:
         query = query.where(table.start_at >= clock.at(start))
     if end is not None:
@@ -336,7 +337,7 @@ def alerts(
 ) -> Page[Alert]:
     """Alerts, newest first."""
     table = models.Alert
-    query = select(table).order_by(table.triggered_at.desc(), table.id.desc())
+    query = select(table).where(table.is_drill.is_(False)).order_by(table.triggered_at.desc(), table.id.desc())
     if config_id is not None:
         query = query.where(table.config_id == config_id)
     if monitor_tag is not None:

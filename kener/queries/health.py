@@ -82,15 +82,18 @@ def figures(session: Session) -> Figures:
         .group_by(MonitorState.status_code)
     )
     oldest, lateness = session.execute(select(func.min(MonitorState.due_at), func.avg(MonitorState.lateness_ms))).one()
+    is_open = (Incident.status == "OPEN") & Incident.is_drill.is_(False)
     return Figures(
         monitors={from_code(code).value: number for code, number in by_status},
         paused=session.scalar(select(func.count()).select_from(Monitor).where(Monitor.is_active.is_(False))) or 0,
         deliveries={
             state.value: number
-            for state, number in session.execute(select(Delivery.state, func.count()).group_by(Delivery.state))
+            for state, number in session.execute(
+                select(Delivery.state, func.count()).where(~Delivery.is_drill).group_by(Delivery.state)
+            )
         },
         active_alerts=session.scalar(select(func.count()).select_from(Alert).where(Alert.active_key.is_not(None))) or 0,
-        open_incidents=session.scalar(select(func.count()).select_from(Incident).where(Incident.status == "OPEN")) or 0,
+        open_incidents=session.scalar(select(func.count()).select_from(Incident).where(is_open)) or 0,
         overdue_s=float(max(0, clock.epoch() - oldest)) if oldest is not None else 0.0,
         lateness_ms=float(lateness or 0),
         queues=_queues(),

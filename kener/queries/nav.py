@@ -34,11 +34,12 @@ def nav(session: Session) -> Nav:
         .join(Monitor, Monitor.id == MonitorState.monitor_id)
         .where(Monitor.is_active.is_(True))
     ).one()
-    late = Delivery.state.in_((DeliveryState.RETRYING, DeliveryState.FAILED))
+    late = Delivery.state.in_((DeliveryState.RETRYING, DeliveryState.FAILED)) & ~Delivery.is_drill
+    is_open = (Incident.status == "OPEN") & Incident.is_drill.is_(False)
     alerts, incidents, deliveries = session.execute(
         select(
             select(func.count()).select_from(Alert).where(Alert.active_key.is_not(None)).scalar_subquery(),
-            select(func.count()).select_from(Incident).where(Incident.status == "OPEN").scalar_subquery(),
+            select(func.count()).select_from(Incident).where(is_open).scalar_subquery(),
             select(func.count()).select_from(Delivery).where(late).scalar_subquery(),
         )
     ).one()

@@ -83,6 +83,7 @@ def overview(session: Session) -> Overview:
         .join(MonitorState)
     ).one()
     running = health.health()
+    is_open = (Incident.status == "OPEN") & Incident.is_drill.is_(False)
     return Overview(
         triggered=alert_lines(session, status=AlertStatus.TRIGGERED, limit=SHOWN),
         late=_late(session),
@@ -93,7 +94,7 @@ def overview(session: Session) -> Overview:
         troubled=troubled,
         troubled_total=down.total + slow.total,
         alerts=alert_lines(session, limit=10),
-        open_incidents=session.scalar(select(func.count()).select_from(Incident).where(Incident.status == "OPEN")) or 0,
+        open_incidents=session.scalar(select(func.count()).select_from(Incident).where(is_open)) or 0,
         monitors=total,
         paused=int(paused),
         up=int(up),
@@ -109,7 +110,7 @@ def _sum(condition: Any) -> Any:
 
 def _late(session: Session) -> tuple[LateDelivery, ...]:
     """Messages that failed for good within a week or are being tried again, by channel."""
-    wanted = Delivery.state.in_((DeliveryState.RETRYING, DeliveryState.FAILED))
+    wanted = Delivery.state.in_((DeliveryState.RETRYING, DeliveryState.FAILED)) & ~Delivery.is_drill
     groups = session.execute(
         select(Delivery.trigger_name, Delivery.trigger_id, Delivery.state, func.count(), func.max(Delivery.id))
         .where(wanted, Delivery.created_at > clock.at(clock.epoch() - 7 * 86_400), Delivery.alert_id.is_not(None))

@@ -449,15 +449,18 @@ def _sections(rows: Sequence[MonitorRow]) -> tuple[tuple[str, tuple[MonitorRow, 
 
 
 def recent_incidents(session: Session, *, since: datetime, staff: bool = False) -> list[IncidentRow]:
-    """Open incidents, and those that ended after `since`, newest first."""
-    query = select(Incident).where(or_(Incident.end_at.is_(None), Incident.end_at >= since))
+    """Open incidents, and those that ended after `since`, newest first. Drills are not among them, whoever looks."""
+    query = select(Incident).where(
+        or_(Incident.end_at.is_(None), Incident.end_at >= since), Incident.is_drill.is_(False)
+    )
     return _incidents(session, query, staff=staff)
 
 
 def incidents_of(session: Session, monitor_id: int, *, staff: bool = False, limit: int = 20) -> list[IncidentRow]:
     """The newest incidents that affected a monitor."""
     mine = select(AffectedMonitor.incident_id).where(AffectedMonitor.monitor_id == monitor_id)
-    return _incidents(session, select(Incident).where(Incident.id.in_(mine)).limit(limit), staff=staff)
+    query = select(Incident).where(Incident.id.in_(mine), Incident.is_drill.is_(False))
+    return _incidents(session, query.limit(limit), staff=staff)
 
 
 def incident(session: Session, incident_id: int, *, staff: bool = False) -> IncidentRow | None:

@@ -57,7 +57,7 @@ def update(
         incident = _locked(session, incident_id)
         if version is not None and incident.version != version:
             raise Conflict
-        incident.title, incident.is_private = given.title, given.is_private
+        incident.title, incident.is_private = given.title, given.is_private or incident.is_drill
         started_at, incident.start_at = incident.start_at, _utc(given.start_at)
         _refuse_future("start_at", incident.start_at)
         _set_affected(session, incident, given.monitors)
