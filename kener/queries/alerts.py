@@ -264,6 +264,21 @@ def watched(session: Session, config_id: int) -> list[Watched]:
     return sorted(rows, key=lambda row: row.alert_id is None)
 
 
+def askable(session: Session, config_id: int) -> list[tuple[str, str]]:
+    """All monitors, by tag and name, those first that a configuration watches: "why?" may be asked of any."""
+    watches = select(configuration_monitor.c.monitor_id).where(configuration_monitor.c.config_id == config_id)
+    is_watched = Monitor.id.in_(watches)
+    query = select(Monitor.tag, Monitor.name, is_watched).order_by(
+        is_watched.desc(), func.lower(Monitor.name), Monitor.id
+    )
+    return [(tag, name if watched else f"{name} (not watched)") for tag, name, watched in session.execute(query)]
+
+
+def monitor(session: Session, tag: str) -> Monitor | None:
+    """A monitor by its tag."""
+    return session.scalars(select(Monitor).where(Monitor.tag == tag)).one_or_none()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One sample of a decision: what was seen, and how far the deciding count was after it."""

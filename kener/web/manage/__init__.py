@@ -21,8 +21,9 @@ def register(app: Flask) -> None:
     from kener.web.manage.overview import routes as overview
     from kener.web.manage.settings import routes as settings
     from kener.web.manage.triggers import routes as triggers
+    from kener.web.manage.why import routes as why
 
-    for module in (overview, monitors, alerts, incidents, maintenances, triggers, deliveries, api_keys, settings):
+    for module in (overview, monitors, alerts, why, incidents, maintenances, triggers, deliveries, api_keys, settings):
         app.register_blueprint(module.bp)
     app.context_processor(_frame)
 

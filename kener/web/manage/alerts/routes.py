@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from kener import clock
 from kener.db import db
 from kener.domain.alerting import AlertStatus, AlertType, Outcome, Severity
 from kener.domain.inputs import AlertConfigurationInput, check
@@ -133,6 +134,10 @@ def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
         notices=rows.notices(session, alert.id) if alert else [],
         recent=recent,
         changes=rows.changes(session, f"alert-configuration-{config_id}"),
+        askable=[(one.tag, one.name) for one in watched],
+        asked={"monitor": focus.tag if focus else "", "at": f"{clock.now().astimezone(here.tz):%Y-%m-%dT%H:%M}"},
+        errors={},
+        zone_name=here.tz.key,
         windows=WINDOWS,
         message=message,
     )

@@ -1,0 +1,1 @@
+"""Why something was decided about a monitor, or was not."""
