@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
+import time_machine
 from flask import Flask
 from redis import Redis
 from rq import Queue
@@ -18,6 +19,13 @@ from workers.pool import ThreadWorker
 from workers.scheduler import Scheduler
 
 NOW = clock.epoch() + 5
+
+
+@pytest.fixture(autouse=True)
+def shortly_before() -> Iterator[None]:
+    """However long the tests before took."""
+    with time_machine.travel(clock.at(NOW - 5), tick=True):
+        yield
 
 
 @pytest.fixture
