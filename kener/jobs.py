@@ -29,6 +29,7 @@ DELIVER = "workers.jobs.deliver"
 RUN_DRILL = "workers.jobs.run_drill"
 PRUNE = "workers.jobs.prune"
 REBUILD_DAYS = "workers.jobs.rebuild_days"
+BACK_TEST = "workers.jobs.back_test"
 
 
 @lru_cache(maxsize=4)

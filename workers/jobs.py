@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kener.services import drills, housekeeping, monitoring, outbox
+from kener.services import backtest, drills, housekeeping, monitoring, outbox
 
 
 def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
@@ -29,3 +29,8 @@ def prune() -> None:
 def rebuild_days() -> None:
     """Recompute the daily roll-ups."""
     housekeeping.rebuild_days()
+
+
+def back_test(name: str) -> None:
+    """Make a back-test of many monitors."""
+    backtest.work(name)

@@ -1,0 +1,90 @@
+"""What is stored of monitors over weeks, as a replay reads it: a few statements for all of them, then one or two for each."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kener import clock
+from kener.domain.alerting import AlertType
+from kener.domain.replay import History, Order
+from kener.domain.running_uptime import HOUR, Hour
+from kener.domain.status import from_code
+from kener.domain.uptime import Point, Seconds
+from kener.models import Hourly, Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, Sample
+
+
+def size(session: Session, order: Order) -> int:
+    """About how many samples an order replays, from the roll-ups."""
+    query = (
+        select(func.coalesce(func.sum(Hourly.samples), 0))
+        .join(Monitor, Monitor.id == Hourly.monitor_id)
+        .where(Monitor.tag.in_(order.monitors), Hourly.hour >= order.start, Hourly.hour < order.end)
+    )
+    return int(session.execute(query).scalar_one())
+
+
+def histories(session: Session, order: Order) -> Iterator[History]:
+    """One monitor after the other, in the order of their tags; without those that are gone."""
+    lead = order.start - HOUR
+    newest_before = (
+        select(func.max(Sample.at)).where(Sample.monitor_id == Monitor.id, Sample.at < lead).scalar_subquery()
+    )
+    found: Any = select(Monitor.id, Monitor.tag, func.coalesce(newest_before, lead)).where(
+        Monitor.tag.in_(order.monitors)
+    )
+    monitors = session.execute(found.order_by(Monitor.tag)).all()
+    windows = _windows(session, [monitor_id for monitor_id, _, _ in monitors], order)
+    longest = _longest_window(order)
+    for monitor_id, tag, begin in monitors:
+        yield History(
+            monitor=tag,
+            points=_points(session, monitor_id, begin, order.end),
+            windows=windows.get(monitor_id, ()),
+            hours=_hours(session, monitor_id, order.start - longest, order.start) if longest > HOUR else (),
+        )
+
+
+def _points(session: Session, monitor_id: int, begin: int, end: int) -> list[Point]:
+    query = (
+        select(Sample.at, Sample.status, Sample.span_s, Sample.latency_ms)
+        .where(Sample.monitor_id == monitor_id, Sample.at >= begin, Sample.at < end)
+        .order_by(Sample.at)
+    )
+    return [Point(at, from_code(status), span_s, latency) for at, status, span_s, latency in session.execute(query)]
+
+
+def _windows(session: Session, ids: Sequence[int], order: Order) -> Mapping[int, list[tuple[int, int]]]:
+    query = (
+        select(MaintenanceMonitor.monitor_id, MaintenanceWindow.start_at, MaintenanceWindow.end_at)
+        .join(Maintenance, Maintenance.id == MaintenanceMonitor.maintenance_id)
+        .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == Maintenance.id)
+        .where(
+            MaintenanceMonitor.monitor_id.in_(ids),
+            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.end_at > clock.at(order.start),
+            MaintenanceWindow.start_at < clock.at(order.end),
+        )
+    )
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for monitor_id, start, end in session.execute(query):
+        found[monitor_id].append((int(start.timestamp()), int(end.timestamp())))
+    return found
+
+
+def _longest_window(order: Order) -> int:
+    sides = [order.draft, order.current] if order.current else [order.draft]
+    return max((side.rule.uptime_window_s for side in sides if side.rule.alert_for is AlertType.UPTIME), default=0)
+
+
+def _hours(session: Session, monitor_id: int, start: int, end: int) -> list[Hour]:
+    query = (
+        select(Hourly.hour, Hourly.up_s, Hourly.degraded_s, Hourly.down_s, Hourly.samples)
+        .where(Hourly.monitor_id == monitor_id, Hourly.hour >= start - start % HOUR, Hourly.hour < end)
+        .order_by(Hourly.hour)
+    )
+    return [
+        Hour(at, Seconds(up, degraded, down), samples) for at, up, degraded, down, samples in session.execute(query)
+    ]
