@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -54,6 +54,21 @@ def outcome(updates: Sequence[tuple[IncidentState, datetime]]) -> Story:
         elif end_at is None:
             end_at = at
     return Story(updates[-1][0], end_at)
+
+
+def impact_end(own: datetime | None, *, before: datetime | None, now: datetime | None) -> datetime | None:
+    """When the impact on one monitor ended: with its incident, or earlier, when its own alert was over while others went on (X4).
+
+    `before` and `now`: the end of the incident until a moment ago, and as it is told now.
+    """
+    if now is None:
+        return own if before is None else None
+    return now if own is None or own == before else min(own, now)
+
+
+def goes_on(ended_at: datetime, at: datetime, minutes: int) -> bool:
+    """Whether what ended is so fresh at another trigger that it goes on (R4)."""
+    return at - ended_at < timedelta(minutes=minutes)
 
 
 def state_before_resolution(updates: Sequence[tuple[IncidentState, datetime]]) -> IncidentState:

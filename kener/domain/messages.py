@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kener.domain.alerting import AlertStatus, Rule
@@ -111,6 +111,16 @@ def closing_update(facts: AlertFacts, *, started_at: datetime) -> str:
 def reopening_update() -> str:
     """The Markdown of the update that re-opens an incident which was resolved by hand (O3)."""
     return "Re-opened automatically: the incident was resolved by hand while its alert is still active, and the next check failed again."
+
+
+def return_update(headline: str, pause: timedelta, *, was_open: bool) -> str:
+    """The Markdown of the update that an alert triggered again, in an incident that had ended, or had for its monitor (R4)."""
+    since = in_words(pause.total_seconds())
+    if was_open:
+        return f"{escape(headline)}: the alert triggered again, {since} after it had been resolved."
+    return (
+        f"Re-opened automatically: the alert {escape(headline)} triggered again, {since} after this incident had ended."
+    )
 
 
 def alert_message(facts: AlertFacts) -> Message:

@@ -63,13 +63,14 @@ class Incident(Model):
         self.retell()
 
     def retell(self) -> None:
-        """Recompute state, status and end from the updates in time order, and end or resume the impact with them."""
+        """Recompute state, status and end from the updates in time order, and end or resume the impact with them (`rules.impact_end`)."""
         ordered = sorted(self.updates, key=lambda update: (update.at, update.id or 1 << 62))
         story = rules.outcome([(update.state, update.at) for update in ordered])
+        before = self.end_at
         self.state, self.end_at = story.state, story.end_at
         self.status = "CLOSED" if story.end_at else "OPEN"
         for affected in self.affected:
-            affected.ended_at = story.end_at
+            affected.ended_at = rules.impact_end(affected.ended_at, before=before, now=story.end_at)
 
 
 class IncidentUpdate(Model):

@@ -4,6 +4,7 @@ Every function here is a step of somebody's transaction and does not commit.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -24,7 +25,17 @@ from kener.models import (
     Monitor,
     Streak,
 )
-from kener.services import outbox, site
+from kener.services import joining, outbox, site
+from kener.services.joining import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """An alert that has just opened, how it came to its incident (None: it has none), and the deliveries to send."""
+
+    alert: Alert
+    opening: Opening | None
+    delivery_ids: list[int] = field(default_factory=list)
 
 
 def trigger(
@@ -36,8 +47,8 @@ def trigger(
     observed: str,
     error: str | None,
     drill: bool = False,
-) -> tuple[Alert, list[int]]:
-    """Open an alert, its incident if the configuration asks for one, and the deliveries (L2). Returns the alert and delivery ids.
+) -> Triggered:
+    """Open an alert, its incident if the configuration asks for one, and the deliveries (L2).
 
     The alert of a `drill` has no active key: to everything that asks for active alerts, it is not there. Its incident is private.
     """
@@ -57,11 +68,14 @@ def trigger(
     )
     session.add(alert)
     session.flush()
+    opening = None
     if configuration.create_incident:
-        _open_incident(session, alert, monitor, configuration)
+        opening = joining.join(session, alert, monitor, configuration)
+        opening = opening or _open_incident(session, alert, monitor, configuration)
     active = [channel for channel in configuration.triggers if channel.is_active]
     message = messages.alert_message(facts(session, alert))
-    return alert, [row.id for row in outbox.write(session, message, alert=alert, triggers=active)]
+    rows = outbox.write(session, message, alert=alert, triggers=active)
+    return Triggered(alert, opening, [row.id for row in rows])
 
 
 def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None = None) -> list[int]:
@@ -153,7 +167,7 @@ def facts(session: Session, alert: Alert) -> AlertFacts:
     )
 
 
-def _open_incident(session: Session, alert: Alert, monitor: Monitor, configuration: AlertConfiguration) -> None:
+def _open_incident(session: Session, alert: Alert, monitor: Monitor, configuration: AlertConfiguration) -> Opening:
     """Incident, first update, affected monitor, link (L3 to L7). The row comes first: templates may name its number."""
     rule = rule_from_facts(alert.rule)
     incident = Incident(
@@ -177,6 +191,7 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor, configurati
         IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
     )
     session.flush()
+    return Opening(Outcome.OPEN, "Create incident is YES.")
 
 
 def _close_incident(session: Session, alert: Alert, incident: Incident) -> None:

@@ -158,7 +158,7 @@ def _open(drill_id: int) -> list[int]:
         if decision.outcome is not Outcome.TRIGGER:
             drill.failure = f"The rule did not trigger: {decision.reason}"[:500]
             return []
-        alert, delivery_ids = alerts.trigger(
+        triggered = alerts.trigger(
             session,
             configuration.id,
             monitor.id,
@@ -167,8 +167,8 @@ def _open(drill_id: int) -> list[int]:
             error="Fire drill: nothing was measured.",
             drill=True,
         )
-        drill.alert_id, drill.opened_at = alert.id, clock.now()
-    return delivery_ids
+        drill.alert_id, drill.opened_at = triggered.alert.id, clock.now()
+    return triggered.delivery_ids
 
 
 def _resolve(drill_id: int) -> list[int]:

@@ -31,6 +31,7 @@ from kener.models import (
     configuration_monitor,
 )
 from kener.services import alerts
+from kener.services.joining import Opening
 
 HOUR = 3_600
 log = logging.getLogger(__name__)
@@ -95,10 +96,10 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
     if decision.outcome is Outcome.QUIET:
         return
     at = clock.at(sample.at)
-    incident_opened = False
+    opening: Opening | None = None
     match decision.outcome:
         case Outcome.TRIGGER:
-            alert, deliveries = alerts.trigger(
+            triggered = alerts.trigger(
                 session,
                 watch.config_id,
                 watch.monitor_id,
@@ -106,8 +107,8 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
                 observed=alerting.observed_value(watch.rule, seen),
                 error=sample.error,
             )
-            watch.alert_id, incident_opened = alert.id, alert.incident_id is not None
-            outcomes.delivery_ids += deliveries
+            watch.alert_id, opening = triggered.alert.id, triggered.opening
+            outcomes.delivery_ids += triggered.delivery_ids
             outcomes.changed = True
         case Outcome.RESOLVE:
             outcomes.delivery_ids += alerts.resolve(session, session.get_one(Alert, watch.alert_id), at=at)
@@ -116,8 +117,8 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
             alerts.reopen_incident(session, session.get_one(Alert, watch.alert_id), at=at)
             watch.resolved_by_hand, outcomes.changed = False, True
     _note(session, watch, sample, seen, decision)
-    if incident_opened:
-        _note(session, watch, sample, seen, replace(decision, outcome=Outcome.OPEN, reason="Create incident is YES."))
+    if opening is not None:
+        _note(session, watch, sample, seen, replace(decision, outcome=opening.outcome, reason=opening.reason))
     if decision.outcome is Outcome.RESOLVE:
         watch.alert_id = None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kener.domain.incidents import IncidentState, Story, outcome, state_before_resolution
+from kener.domain.incidents import IncidentState, Story, goes_on, impact_end, outcome, state_before_resolution
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LETTERS = {state.name[:2]: state for state in IncidentState}
@@ -66,6 +66,32 @@ def test_r5_post_mortems_never_move_the_end(found: list[IncidentState], more: in
 )
 def test_o3_a_re_opened_incident_returns_to_the_state_before_its_resolution(letters: str, before: str) -> None:
     assert state_before_resolution(updates(letters)) is IncidentState(before)
+
+
+@pytest.mark.parametrize(("seconds", "fresh"), [(-60, True), (0, True), (299, True), (300, False), (86_400, False)])
+def test_r4_what_ended_less_than_n_minutes_ago_goes_on(seconds: int, fresh: bool) -> None:
+    assert goes_on(START, START + timedelta(seconds=seconds), 5) is fresh
+
+
+moments = st.none() | st.integers(0, 9).map(lambda hours: START + timedelta(hours=hours))
+
+
+@given(moments, moments, moments)
+def test_x4_an_impact_lasts_no_longer_than_its_incident(
+    own: datetime | None, before: datetime | None, now: datetime | None
+) -> None:
+    end = impact_end(own, before=before, now=now)
+    assert now is None or (end is not None and end <= now)
+    assert impact_end(end, before=now, now=now) == end
+
+
+def test_x4_an_impact_that_ended_early_stays_ended_until_the_incident_has_ended_and_goes_on() -> None:
+    early, end, later = (START + timedelta(hours=hours) for hours in (1, 2, 3))
+    assert impact_end(early, before=None, now=None) == early
+    assert impact_end(early, before=None, now=end) == early
+    assert impact_end(early, before=end, now=later) == early
+    assert impact_end(end, before=end, now=later) == later
+    assert impact_end(early, before=end, now=None) is None
 
 
 def test_the_states_are_four_stages_with_a_word_each() -> None:
