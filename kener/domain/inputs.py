@@ -248,6 +248,19 @@ class PostMortemInput(Input):
     text: Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_no_nul)]
 
 
+class SplitInput(Input):
+    """What leaves an incident: monitors that it affects, incidents that were merged into it, or both."""
+
+    monitor_tags: Annotated[list[Tag], Field(max_length=1000)] = []
+    incident_ids: Annotated[list[Annotated[int, Field(ge=1, le=2**31 - 1)]], Field(max_length=100)] = []
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.monitor_tags and not self.incident_ids:
+            raise ValueError("monitor_tags: Choose at least one.")
+        return self
+
+
 class MaintenanceInput(Input):
     """A maintenance with one window."""
 

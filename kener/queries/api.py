@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kener import clock, models
@@ -117,6 +117,10 @@ class Incident:
     is_private: Annotated[YesNo, Field(description="YES: only signed-in operators see it.")]
     monitors: list[Affected]
     post_mortem: Annotated[str | None, Field(description="What was learned, in Markdown.")]
+    merged_into_id: Annotated[
+        int | None,
+        Field(description="The incident in which its story goes on, when it was merged. It is in no list then."),
+    ]
     url: str
     created_at: datetime
     updated_at: datetime
@@ -185,7 +189,9 @@ class Alert:
     observed_value: str | None
     last_error: str | None
     closing_reason: Annotated[str | None, Field(description="Why it ended, when it did not end by recovery.")]
-    incident_note: Annotated[str | None, Field(description="What became of its incident, when that was deleted.")]
+    incident_note: Annotated[
+        str | None, Field(description="What became of its incident, when that was deleted or merged.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +292,7 @@ def incidents(
     """Incidents that began in `[start, end)` and affect one of these monitors, newest first."""
     table = models.Incident
     query = select(table).options(selectinload(table.affected)).where(table.is_drill.is_(False))
-    query = query.order_by(table.start_at.desc(), table.id.desc())
+    query = query.where(table.merged_into_id.is_(None)).order_by(table.start_at.desc(), table.id.desc())
     if start is not None:
         query = query.where(table.start_at >= clock.at(start))
     if end is not None:
@@ -306,15 +312,19 @@ def incident(incident_id: int, *, origin: str) -> Incident | None:
 
 
 def comments(incident_id: int) -> list[Comment] | None:
-    """The timeline of an incident, oldest first; None when there is no such incident."""
-    row = reading().get(models.Incident, incident_id)
-    return [_comment(update) for update in row.updates] if row else None
+    """The timeline of an incident, oldest first; None when there is no such incident. That of a merged one goes on elsewhere."""
+    session = reading()
+    if session.get(models.Incident, incident_id) is None:
+        return None
+    table = models.IncidentUpdate
+    query = select(table).where(or_(table.incident_id == incident_id, table.merged_from_id == incident_id))
+    return [_comment(row) for row in session.scalars(query.order_by(table.at, table.id))]
 
 
 def comment(incident_id: int, comment_id: int) -> Comment | None:
     """One entry of the timeline of this incident."""
     row = reading().get(models.IncidentUpdate, comment_id)
-    return _comment(row) if row and row.incident_id == incident_id else None
+    return _comment(row) if row and incident_id in (row.incident_id, row.merged_from_id) else None
 
 
 def alert_configurations(*, monitor_tag: str | None, page: int, limit: int) -> Page[AlertConfiguration]:
@@ -450,6 +460,7 @@ def _incident(row: models.Incident, origin: str) -> Incident:
         is_private=_yes_no(row.is_private),
         monitors=[Affected(a.monitor_tag, a.monitor_name, a.impact) for a in row.affected],
         post_mortem=row.post_mortem,
+        merged_into_id=row.merged_into_id,
         url=f"{origin}/incidents/{row.id}",
         created_at=row.created_at,
         updated_at=row.updated_at,

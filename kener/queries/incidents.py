@@ -102,7 +102,7 @@ class Story:
 
 def incidents(session: Session, *, q: str = "", state: str = "", source: str = "", page: int = 1) -> Part[IncidentLine]:
     """The list, open ones first, then the newest. `state`: OPEN, or one of the states."""
-    query = select(Incident).options(selectinload(Incident.affected))
+    query = select(Incident).options(selectinload(Incident.affected)).where(Incident.merged_into_id.is_(None))
     if q:
         query = query.where(Incident.title.ilike(like(q), escape="\\"))
     if state == "OPEN":

@@ -5,14 +5,14 @@ Hidden monitors and private incidents are left out unless `staff` asks.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from kener import clock
 from kener.domain import display
@@ -466,10 +466,25 @@ def incidents_of(session: Session, monitor_id: int, *, staff: bool = False, limi
 def incident(session: Session, incident_id: int, *, staff: bool = False) -> IncidentRow | None:
     """One incident, or None where there is none to be seen."""
     found = _incidents(session, select(Incident).where(Incident.id == incident_id), staff=staff)
-    return found[0] if found else None
+    if not found:
+        return None
+    learned = select(Incident).where(
+        or_(Incident.id == incident_id, Incident.merged_into_id == incident_id), Incident.post_mortem_at.is_not(None)
+    )
+    return replace(found[0], post_mortems=_post_mortems(session.scalars(learned.order_by(Incident.id))))
+
+
+def merged_into(session: Session, incident_id: int, *, staff: bool = False) -> int | None:
+    """Where the story of a merged incident goes on, as far as that can be seen (X4)."""
+    origin = aliased(Incident)
+    query = select(Incident.id).join(origin, origin.merged_into_id == Incident.id).where(origin.id == incident_id)
+    if not staff:
+        query = query.where(Incident.is_private.is_(False))
+    return session.scalar(query)
 
 
 def _incidents(session: Session, query: Any, *, staff: bool) -> list[IncidentRow]:
+    query = query.where(Incident.merged_into_id.is_(None))
     if not staff:
         query = query.where(Incident.is_private.is_(False))
     query = query.order_by(Incident.start_at.desc(), Incident.id.desc())
@@ -504,7 +519,6 @@ def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRo
         updates=tuple(
             UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic) for update in updates
         ),
-        post_mortems=_post_mortems([found]),
     )
 
 
@@ -601,9 +615,11 @@ def feed(session: Session, *, limit: int = 50) -> list[Entry]:
         .order_by(IncidentUpdate.at.desc(), IncidentUpdate.id.desc())
         .limit(limit)
     )
+    target = aliased(Incident)
     learned = (
         select(Incident)
-        .where(Incident.is_private.is_(False), Incident.post_mortem_at.is_not(None))
+        .outerjoin(target, target.id == Incident.merged_into_id)
+        .where(func.coalesce(target.is_private, Incident.is_private).is_(False), Incident.post_mortem_at.is_not(None))
         .order_by(Incident.post_mortem_at.desc(), Incident.id.desc())
         .limit(limit)
     )
@@ -620,7 +636,15 @@ def feed(session: Session, *, limit: int = 50) -> list[Entry]:
         for update, title in session.execute(updates)
     ]
     entries += [
-        Entry(f"post-mortem-{row.incident_id}", one.id, one.title, "POST-MORTEM", row.text, row.at, one.updated_at)
+        Entry(
+            f"post-mortem-{row.incident_id}",
+            one.merged_into_id or one.id,
+            one.title,
+            "POST-MORTEM",
+            row.text,
+            row.at,
+            one.updated_at,
+        )
         for one in session.scalars(learned)
         for row in _post_mortems([one])
     ]

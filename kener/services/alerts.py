@@ -79,13 +79,15 @@ def trigger(
 
 
 def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None = None) -> list[int]:
-    """Resolve an alert, close its incident if that is still open, and write the deliveries (R1, R3). Returns delivery ids."""
-    # The incident is locked before the alert is touched, in the order in which operators' acts lock them.
-    incident = session.get(Incident, alert.incident_id, with_for_update=True) if alert.incident_id else None
+    """Resolve an alert, close its incident if that is still open, and write the deliveries (R1, R3). Returns delivery ids.
+
+    An incident of several alerts ends with the last of them (X4).
+    """
+    incident = _incident_of(session, alert)
     alert.alert_status, alert.active_key = AlertStatus.RESOLVED, None
     alert.resolved_at, alert.closing_reason = max(at, alert.triggered_at), reason
-    if incident is not None and incident.state is not IncidentState.RESOLVED:
-        _close_incident(session, alert, incident)
+    if incident is not None and incident.state is not IncidentState.RESOLVED and not _goes_on(session, incident, alert):
+        close_incident(session, alert, incident)
     session.flush()
     message = messages.alert_message(facts(session, alert))
     return [row.id for row in outbox.write(session, message, alert=alert, triggers=outbox.recipients(session, alert))]
@@ -93,10 +95,33 @@ def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None 
 
 def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
     """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3)."""
-    incident = session.get_one(Incident, alert.incident_id, with_for_update=True)
+    incident = _incident_of(session, alert)
+    if incident is None or incident.state is not IncidentState.RESOLVED:
+        return  # Another of its alerts was first, or an operator has just deleted it.
     state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
     newest = max((update.at for update in incident.updates), default=at)
     incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
+
+
+def _incident_of(session: Session, alert: Alert) -> Incident | None:
+    """The incident of an alert, locked before the alert is touched, in the order in which operators' acts lock them.
+
+    While this waits for the lock, the alert may come to another incident by a merge or a split: then that one is meant.
+    """
+    while (incident_id := alert.incident_id) is not None:
+        incident = session.get(Incident, incident_id, with_for_update=True)
+        session.refresh(alert, ["incident_id"])
+        if alert.incident_id == incident_id:
+            return incident
+    return None
+
+
+def _goes_on(session: Session, incident: Incident, alert: Alert) -> bool:
+    """Whether another alert of the incident is still active."""
+    others = select(Alert.id).where(
+        Alert.incident_id == incident.id, Alert.id != alert.id, Alert.alert_status == AlertStatus.TRIGGERED
+    )
+    return session.scalar(others.limit(1)) is not None
 
 
 def end_all(
@@ -194,7 +219,7 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor, configurati
     return Opening(Outcome.OPEN, "Create incident is YES.")
 
 
-def _close_incident(session: Session, alert: Alert, incident: Incident) -> None:
+def close_incident(session: Session, alert: Alert, incident: Incident) -> None:
     """The one RESOLVED update (R1, R2). It stands last in the story, whatever times operators gave their own updates."""
     assert alert.resolved_at is not None
     newest = max((update.at for update in incident.updates), default=alert.resolved_at)

@@ -111,7 +111,9 @@ def delete_update(incident_id: int, update_id: int, *, actor: Actor) -> None:
 
 
 def delete(incident_id: int, *, actor: Actor) -> None:
-    """Delete an incident. Its alert stays, without an incident, and its log says who deleted it (O4). Raises NotFound."""
+    """Delete an incident, with those that were merged into it. Its alerts stay, without an incident, and their log says who deleted it
+    (O4). Raises NotFound.
+    """
     with transaction() as session:
         incident = _locked(session, incident_id)
         for alert in session.scalars(select(Alert).where(Alert.incident_id == incident_id)):
@@ -119,6 +121,9 @@ def delete(incident_id: int, *, actor: Actor) -> None:
             alert.incident_id = None
             alert.incident_note = f"Incident {incident_id} was deleted by {actor.name} at {when}."[:255]
         audit.note(session, actor, "delete", f"incident-{incident_id}", incident.title)
+        session.flush()
+        for merged in session.scalars(select(Incident).where(Incident.merged_into_id == incident_id)):
+            session.delete(merged)
         session.flush()
         session.delete(incident)
     live.publish()
@@ -128,7 +133,14 @@ def _locked(session: Session, incident_id: int) -> Incident:
     incident = session.get(Incident, incident_id, with_for_update=True)
     if incident is None:
         raise NotFound
+    refuse_merged(incident)
     return incident
+
+
+def refuse_merged(incident: Incident) -> None:
+    """Nothing can be done to an incident whose story goes on in another one. Raises Refused."""
+    if incident.merged_into_id is not None:
+        raise Refused({"": f"Incident {incident.id} was merged into incident {incident.merged_into_id}. Go on there."})
 
 
 def _entry(session: Session, incident_id: int, update_id: int) -> tuple[Incident, IncidentUpdate]:

@@ -26,6 +26,8 @@ def _change(incident_id: int, given: PostMortemInput | None, *, actor: Actor, ve
         incident = session.get(Incident, incident_id, with_for_update=True)
         if incident is None:
             raise NotFound
+        if incident.merged_into_id is not None:
+            raise Refused({"": f"Incident {incident_id} was merged into incident {incident.merged_into_id}."})
         if version is not None and incident.version != version:
             raise Conflict
         put(session, incident, given, actor)
