@@ -436,14 +436,7 @@ def _lines(
     if active is None:
         yield Line(Tone.NOTE, "No alert was active")
     else:
-        yield Line(
-            Tone.NOTE,
-            f"Alert {active.id} was active",
-            "since",
-            active.triggered_at,
-            None,
-            (),
-        )
+        yield Line(Tone.NOTE, f"Alert {active.id} was active since", at=active.triggered_at)
     if step is not None:
         rule = stood.rule
         reached = step.failing >= rule.failure_threshold

@@ -2,6 +2,7 @@
 
 from flask import url_for
 
+from kener import clock
 from kener.queries.findings import Mend
 
 
@@ -24,4 +25,9 @@ def address(mend: Mend) -> str:
             return url_for("manage_alerts.show", config_id=mend.key)
         case "configuration form":
             return url_for("manage_alerts.edit", config_id=mend.key)
+        case "why":
+            config_id, _, tag = str(mend.key).partition(":")
+            return url_for(
+                "manage_why.show", config_id=int(config_id), monitor=tag, at=f"{clock.now():%Y-%m-%dT%H:%MZ}"
+            )
     raise ValueError(mend.page)

@@ -12,7 +12,7 @@ from kener.domain.inputs import AlertConfigurationInput, check
 from kener.domain.permissions import Permission
 from kener.models import AlertConfiguration
 from kener.queries import alerts as rows
-from kener.queries import site, wording
+from kener.queries import diagnosis, site, wording
 from kener.services import configurations
 from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
@@ -20,6 +20,7 @@ from kener.web.charts import Pin
 from kener.web.fragments import done, render, wants_fragment
 from kener.web.manage import lists
 from kener.web.manage.forms import Form, differing, flattened, given, ticked, version
+from kener.web.manage.mends import address
 
 bp = Blueprint("manage_alerts", __name__, url_prefix="/manage/alerts")
 
@@ -134,6 +135,12 @@ def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
         notices=rows.notices(session, alert.id) if alert else [],
         recent=recent,
         changes=rows.changes(session, f"alert-configuration-{config_id}"),
+        diagnosis=diagnosis.diagnose(
+            session, configuration, focus.monitor_id, failing=focus.failing, passing=focus.passing
+        )
+        if focus
+        else (),
+        address=address,
         askable=[(one.tag, one.name) for one in watched],
         asked={"monitor": focus.tag if focus else "", "at": f"{clock.now().astimezone(here.tz):%Y-%m-%dT%H:%M}"},
         errors={},
