@@ -13,6 +13,7 @@ from kener.domain.permissions import Permission
 from kener.models import AlertConfiguration
 from kener.queries import alerts as rows
 from kener.queries import diagnosis, site, wording
+from kener.queries import drills as reports
 from kener.services import configurations
 from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
@@ -135,6 +136,7 @@ def _show(config_id: int, *, message: str | None = None) -> BaseResponse:
         notices=rows.notices(session, alert.id) if alert else [],
         recent=recent,
         changes=rows.changes(session, f"alert-configuration-{config_id}"),
+        drills=reports.history(session, config_id),
         diagnosis=diagnosis.diagnose(
             session, configuration, focus.monitor_id, failing=focus.failing, passing=focus.passing
         )
