@@ -138,7 +138,7 @@ def _request_body(kind: type[Body], *, partial: bool) -> Schema:
     schema = (
         {"$ref": f"{REF}{names[0]}"} if len(names) == 1 else {"anyOf": [{"$ref": f"{REF}{name}"} for name in names]}
     )
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"required": partial or not kind.is_optional(), "content": {"application/json": {"schema": schema}}}
 
 
 def _parameters(schema: Schema) -> Iterator[Schema]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from kener.domain.inputs import Input
 from kener.queries.api import Page, T
 from kener.services.errors import NotFound, Refused
-from kener.web.api.reading import Body, Changes, read_object, read_query
+from kener.web.api.reading import Body, Changes, is_empty, read_object, read_query
 
 
 class Answer(BaseModel):
@@ -64,7 +64,7 @@ def operation(
             if query is not None:
                 given["query"] = read_query(query)
             if body is not None:
-                given["body"] = body.read(read_object())
+                given["body"] = body.read({} if body.is_optional() and is_empty() else read_object())
             if changes is not None:
                 given["changes"] = Changes(changes, read_object())
             try:

@@ -66,6 +66,11 @@ class Body(Input):
         return checked  # type: ignore[no-any-return]
 
     @classmethod
+    def is_optional(cls) -> bool:
+        """Nothing has to be given, so the request needs no body at all."""
+        return not any(info.is_required() for info in cls.model_fields.values())
+
+    @classmethod
     def arranged(cls, data: dict[str, Any]) -> dict[str, Any]:
         """The data as the schema wants it."""
         return data
@@ -139,6 +144,11 @@ def read_query(kind: type[Input]) -> Any:
     if checked is None:
         raise Refused(errors)
     return checked
+
+
+def is_empty() -> bool:
+    """The request has no body, and does not speak of one."""
+    return not request.mimetype and not request.content_length and "Transfer-Encoding" not in request.headers
 
 
 def read_object() -> dict[str, Any]:
