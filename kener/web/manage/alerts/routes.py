@@ -295,6 +295,7 @@ def _form(
     saved: AlertConfiguration | None = None,
     newer: dict[str, tuple[str, str]] | None = None,
     preview: wording.Preview | None = None,
+    tested: Any = None,
 ) -> BaseResponse:
     return render(
         "manage/alerts/form.html",
@@ -304,6 +305,7 @@ def _form(
         saved=saved,
         newer=newer,
         preview=preview,
+        tested=tested,
         options=rows.options(db.session()),
         types=TYPES,
         windows=WINDOWS,
