@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from kener.domain.alerting import AlertStatus
@@ -40,6 +40,7 @@ class Update:
     at: datetime
     is_automatic: bool
     author: str | None
+    merged_from_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,24 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True)
+class PostMortem:
+    """What was learned, who wrote it first and when."""
+
+    text: str
+    at: datetime
+    author: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An incident that was merged into this one."""
+
+    id: int
+    title: str
+    post_mortem: PostMortem | None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedAlert:
     """The alert that opened an incident."""
 
@@ -61,15 +80,6 @@ class LinkedAlert:
     status: AlertStatus
     triggered_at: datetime
     resolved_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PostMortem:
-    """What was learned, who wrote it first and when."""
-
-    text: str
-    at: datetime
-    author: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Story:
     affected: tuple[Affected, ...]
     alerts: tuple[LinkedAlert, ...]
     post_mortem: PostMortem | None
+    merged: tuple[Merged, ...]
 
     @property
     def is_open(self) -> bool:
@@ -139,15 +150,16 @@ def _line(found: Any, counts: dict[int, int]) -> IncidentLine:
 
 
 def incident(session: Session, incident_id: int) -> Story | None:
-    """One incident: four statements."""
+    """One incident: five statements. None where there is none, or where it was merged."""
     found = session.get(
         Incident,
         incident_id,
         options=[selectinload(Incident.updates), selectinload(Incident.affected)],
         populate_existing=True,
     )
-    if found is None:
+    if found is None or found.merged_into_id is not None:
         return None
+    merged = select(Incident).where(Incident.merged_into_id == incident_id).order_by(Incident.id)
     alerts = session.scalars(select(Alert).where(Alert.incident_id == incident_id).order_by(Alert.id))
     ordered = sorted(found.updates, key=lambda update: (update.at, update.id), reverse=True)
     return Story(
@@ -160,7 +172,7 @@ def incident(session: Session, incident_id: int) -> Story | None:
         is_private=found.is_private,
         version=found.version,
         created_by=found.created_by,
-        updates=tuple(Update(u.id, u.state, u.text, u.at, u.is_automatic, u.author) for u in ordered),
+        updates=tuple(Update(u.id, u.state, u.text, u.at, u.is_automatic, u.author, u.merged_from_id) for u in ordered),
         affected=tuple(
             Affected(a.monitor_tag, a.monitor_name, a.impact, a.monitor_id is not None) for a in found.affected
         ),
@@ -168,10 +180,39 @@ def incident(session: Session, incident_id: int) -> Story | None:
             LinkedAlert(alert.id, alert.config_id, alert.alert_status, alert.triggered_at, alert.resolved_at)
             for alert in alerts
         ),
-        post_mortem=PostMortem(found.post_mortem, found.post_mortem_at or found.updated_at, found.post_mortem_by)
-        if found.post_mortem
-        else None,
+        post_mortem=_post_mortem(found),
+        merged=tuple(Merged(one.id, one.title, _post_mortem(one)) for one in session.scalars(merged)),
     )
+
+
+def _post_mortem(found: Incident) -> PostMortem | None:
+    if not found.post_mortem:
+        return None
+    return PostMortem(found.post_mortem, found.post_mortem_at or found.updated_at, found.post_mortem_by)
+
+
+def merged_into(session: Session, incident_id: int) -> int | None:
+    """Where the story of a merged incident goes on."""
+    return session.scalar(select(Incident.merged_into_id).where(Incident.id == incident_id))
+
+
+def mergeable(session: Session, story: Story, *, q: str = "", page: int = 1) -> Part[IncidentLine]:
+    """The incidents into which one could be merged, newest first."""
+    query = (
+        select(Incident)
+        .options(selectinload(Incident.affected))
+        .where(
+            Incident.id != story.id,
+            Incident.merged_into_id.is_(None),
+            Incident.is_private.is_(story.is_private),
+            Incident.is_drill.is_(False),
+        )
+        .order_by(Incident.start_at.desc(), Incident.id.desc())
+    )
+    if q:
+        by_number = [Incident.id == int(q)] if q.isascii() and q.isdigit() and len(q) < 10 else []
+        query = query.where(or_(Incident.title.ilike(like(q), escape="\\"), *by_number))
+    return part(session, query, page=page, row=lambda row: _line(row, {}), size=20)
 
 
 def monitor_options(session: Session) -> list[tuple[str, str]]:

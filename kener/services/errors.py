@@ -14,4 +14,4 @@ class NotFound(Exception):
 
 
 class Conflict(Exception):
-    """Someone else changed the thing since it was read."""
+    """Someone else changed the thing since it was read. May say how."""

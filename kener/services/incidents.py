@@ -73,7 +73,7 @@ def update(
 
 
 def post_update(incident_id: int, given: UpdateInput, *, actor: Actor) -> int:
-    """Add an update; state and end follow from all updates in time order (O6). Raises NotFound, Refused. Returns its id."""
+    """Add an update; state and end follow from all updates in time order (O6). Raises NotFound, Refused, Conflict. Returns its id."""
     with transaction() as session:
         incident = _locked(session, incident_id)
         entry = _update(given, actor, default_at=clock.now())
@@ -86,7 +86,7 @@ def post_update(incident_id: int, given: UpdateInput, *, actor: Actor) -> int:
 
 
 def edit_update(incident_id: int, update_id: int, given: UpdateInput, *, actor: Actor) -> None:
-    """Correct an update; state and end are retold (O6). Raises NotFound, Refused."""
+    """Correct an update; state and end are retold (O6). Raises NotFound, Refused, Conflict."""
     with transaction() as session:
         incident, entry = _entry(session, incident_id, update_id)
         entry.state, entry.text = given.state, given.text
@@ -99,7 +99,7 @@ def edit_update(incident_id: int, update_id: int, given: UpdateInput, *, actor: 
 
 
 def delete_update(incident_id: int, update_id: int, *, actor: Actor) -> None:
-    """Delete an update; state and end are retold (O6). Raises NotFound."""
+    """Delete an update; state and end are retold (O6). Raises NotFound, Conflict."""
     with transaction() as session:
         incident, entry = _entry(session, incident_id, update_id)
         incident.updates.remove(entry)
@@ -112,7 +112,7 @@ def delete_update(incident_id: int, update_id: int, *, actor: Actor) -> None:
 
 def delete(incident_id: int, *, actor: Actor) -> None:
     """Delete an incident, with those that were merged into it. Its alerts stay, without an incident, and their log says who deleted it
-    (O4). Raises NotFound.
+    (O4). Raises NotFound, Conflict.
     """
     with transaction() as session:
         incident = _locked(session, incident_id)
@@ -138,9 +138,9 @@ def _locked(session: Session, incident_id: int) -> Incident:
 
 
 def refuse_merged(incident: Incident) -> None:
-    """Nothing can be done to an incident whose story goes on in another one. Raises Refused."""
+    """Nothing can be done to an incident whose story goes on in another one. Raises Conflict."""
     if incident.merged_into_id is not None:
-        raise Refused({"": f"Incident {incident.id} was merged into incident {incident.merged_into_id}. Go on there."})
+        raise Conflict(f"Incident {incident.id} was merged into incident {incident.merged_into_id}. Go on there.")
 
 
 def _entry(session: Session, incident_id: int, update_id: int) -> tuple[Incident, IncidentUpdate]:

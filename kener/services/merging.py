@@ -28,7 +28,7 @@ from kener.services.errors import NotFound, Refused
 
 
 def merge(incident_id: int, into_id: int, *, actor: Actor) -> None:
-    """Let the story of one incident go on in another. Raises NotFound, Refused.
+    """Let the story of one incident go on in another. Raises NotFound, Refused, Conflict.
 
     1. Updates and alerts move and remember where they came from; affected monitors are added, the worse impact counts.
     2. What was merged into the first one before follows it.
@@ -40,7 +40,7 @@ def merge(incident_id: int, into_id: int, *, actor: Actor) -> None:
 
 
 def split(incident_id: int, given: SplitInput, *, actor: Actor) -> int:
-    """Let monitors, or what was once merged, leave into an incident of their own. Raises NotFound, Refused. Returns its id.
+    """Let monitors, or what was once merged, leave into an incident of their own. Raises NotFound, Refused, Conflict. Returns its id.
 
     1. With a monitor leave its alerts. When all monitors that came with a merged incident leave, it comes back under its old number.
     2. What nobody had merged becomes a new incident, which begins with the first of its alerts.

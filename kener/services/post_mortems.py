@@ -27,7 +27,7 @@ def _change(incident_id: int, given: PostMortemInput | None, *, actor: Actor, ve
         if incident is None:
             raise NotFound
         if incident.merged_into_id is not None:
-            raise Refused({"": f"Incident {incident_id} was merged into incident {incident.merged_into_id}."})
+            raise Conflict(f"Incident {incident_id} was merged into incident {incident.merged_into_id}. Go on there.")
         if version is not None and incident.version != version:
             raise Conflict
         put(session, incident, given, actor)

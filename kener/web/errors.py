@@ -40,7 +40,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(NotFound, lambda _: answer(404))
-    app.register_error_handler(Conflict, lambda _: answer(409))
+    app.register_error_handler(Conflict, lambda error: answer(409, str(error) or None))
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(OperationalError, _database)
     app.register_error_handler(UnicodeDecodeError, lambda _: answer(400, "The request is not valid UTF-8."))

@@ -11,7 +11,7 @@ from kener.domain.inputs import PostMortemInput, SplitInput
 from kener.models import AffectedMonitor, Alert, AuditEntry, Incident, IncidentUpdate
 from kener.queries import public as pages
 from kener.services import incidents, merging, post_mortems
-from kener.services.errors import NotFound, Refused
+from kener.services.errors import Conflict, NotFound, Refused
 from tests.factories import (
     SAM,
     T0,
@@ -173,13 +173,15 @@ def test_x4_what_cannot_be_merged_is_refused_and_nothing_moves() -> None:
         session.add(drill)
     for one, other, field in (
         (api, api, "into_id"), (api, 99, "into_id"), (api, secret, "into_id"), (secret, api, "into_id"),
-        (api, db, "into_id"), (db, api, ""), (api, drill.id, "into_id"),
+        (api, db, "into_id"), (api, drill.id, "into_id"),
     ):  # fmt: skip
         with pytest.raises(Refused) as refused:
             merge(one, other)
         assert list(refused.value.errors) == [field], (one, other)
     with pytest.raises(NotFound):
         merge(99, api)
+    with pytest.raises(Conflict):
+        merge(db, api)
     assert [get(number).merged_into_id for number in (web, api, secret)] == [None] * 3
 
 
@@ -195,7 +197,7 @@ def test_x4_nothing_is_told_at_an_old_address() -> None:
         lambda: post_mortems.write(api, PostMortemInput(text="x"), actor=SAM),
         lambda: split(api, "api"),
     ):
-        with pytest.raises(Refused, match=f"merged into incident {web}"):
+        with pytest.raises(Conflict, match=f"merged into incident {web}"):
             act()
     assert count(IncidentUpdate) == 2
 

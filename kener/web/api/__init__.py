@@ -35,7 +35,7 @@ def register(app: Flask) -> None:
         UnsupportedMediaType, lambda _: api_error(415, "Send JSON: Content-Type: application/json.")
     )
     api.register_error_handler(NotFound, lambda _: api_error(404, "There is no such thing (any more)."))
-    api.register_error_handler(Conflict, lambda _: _conflict())
+    api.register_error_handler(Conflict, lambda error: _conflict(str(error)))
     api.register_error_handler(IntegrityError, _collision)
     api.add_url_rule("/openapi.json", view_func=openapi)
     api.after_request(_private)
@@ -75,8 +75,8 @@ def _refused(refused: Refused) -> Response:
     return api_error(422, str(refused), fields=named or None)
 
 
-def _conflict() -> Response:
-    return api_error(409, "It was changed by someone else meanwhile. Read it again and repeat your change.")
+def _conflict(words: str = "") -> Response:
+    return api_error(409, words or "It was changed by someone else meanwhile. Read it again and repeat your change.")
 
 
 def _collision(error: IntegrityError) -> Response:

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field, field_validator
 
-from kener.domain.inputs import IncidentInput, OptionalProse, PostMortemInput
+from kener.domain.inputs import IncidentInput, OptionalProse, PostMortemInput, SplitInput
 from kener.queries import api as rows
-from kener.services import incidents
+from kener.services import incidents, merging
 from kener.services.errors import Refused
 from kener.web.api.auth import actor, api_key_required
 from kener.web.api.operations import Answer, Listed, Message, found, operation, part
-from kener.web.api.reading import Body, Changes, Moment, OptionalMoment, Paging, Seconds, named
+from kener.web.api.reading import Body, Changes, Id, Moment, OptionalMoment, Paging, Seconds, named
 from kener.web.urls import origin
 
 TAG = "Incidents"
@@ -43,6 +43,21 @@ class NewIncidentStory(NewIncident):
     @property
     def learned(self) -> PostMortemInput | None:
         return PostMortemInput(text=self.post_mortem) if self.post_mortem else None
+
+
+class Merge(Body):
+    """Where an incident goes on."""
+
+    into_id: Annotated[Id, Field(description="The incident that takes it in.")]
+
+
+class Split(Body, SplitInput):
+    """What leaves an incident."""
+
+    notes = {
+        "monitor_tags": "Monitors that it affects; each leaves with its alerts.",
+        "incident_ids": "Incidents that were merged into it.",
+    }
 
 
 class IncidentFilters(Paging):
@@ -138,6 +153,31 @@ def destroy(incident_id: int) -> Answer:
     """
     incidents.delete(incident_id, actor=actor())
     return Message(message=f"The incident {incident_id} was deleted.")
+
+
+@bp.post("/incidents/<id:incident_id>/merge")
+@api_key_required
+@operation(tag=TAG, body=Merge, answer=IncidentAnswer)
+def merge(incident_id: int, body: Merge) -> Answer:
+    """Merge an incident into another.
+
+    Its comments, alerts and monitors go on in the other one, which is the answer. Its address on the site leads there, and its id can
+    still be read; it can no longer be changed. A split gives all of it back.
+    """
+    merging.merge(incident_id, body.into_id, actor=actor())
+    return _answer(body.into_id)
+
+
+@bp.post("/incidents/<id:incident_id>/split")
+@api_key_required
+@operation(tag=TAG, body=Split, answer=IncidentAnswer)
+def split(incident_id: int, body: Split) -> Answer:
+    """Split an incident.
+
+    Monitors leave with their alerts, merged incidents with all that came with them, into the incident that is the answer: a merged one
+    comes back under its old id, anything else begins a new one.
+    """
+    return _answer(merging.split(incident_id, body, actor=actor()))
 
 
 def _answer(incident_id: int) -> IncidentAnswer:

@@ -112,8 +112,18 @@ def incident(incident_id: int) -> BaseResponse:
         return not_modified()
     found = rows.incident(session, incident_id, staff=is_staff())
     if found is None:
-        abort(404)
+        return _merged(incident_id)
     return render("public/incident.html", fragment="live", site=site.read(session), incident=found, revision=now)
+
+
+def _merged(incident_id: int) -> BaseResponse:
+    """The way to the incident in which a merged one goes on. A split may bring it back, so browsers must ask again each time."""
+    target = rows.merged_into(db.session(), incident_id, staff=is_staff())
+    if target is None:
+        abort(404)
+    response = redirect(url_for(".incident", incident_id=target), 301)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @bp.post("/preferences")

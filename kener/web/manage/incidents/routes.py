@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from kener import clock
@@ -303,11 +303,21 @@ def _update_form(
 
 
 def find(incident_id: int) -> rows.Story:
-    """The incident, or 404."""
-    found = rows.incident(db.session(), incident_id)
+    """The incident. Of one that was merged, the way to where it goes on; else 404."""
+    session = db.session()
+    found = rows.incident(session, incident_id)
     if found is None:
-        abort(404)
+        target = rows.merged_into(session, incident_id)
+        abort(404 if target is None else _moved(incident_id, url_for(".show", incident_id=target)))
     return found
+
+
+def _moved(incident_id: int, location: str) -> BaseResponse:
+    if request.method == "GET":
+        return redirect(location, 301)
+    return done(
+        location, f"Incident {incident_id} was merged into this one meanwhile. Nothing was changed.", kind="warning"
+    )
 
 
 def _entry(incident_id: int, update_id: int) -> tuple[rows.Story, rows.Update]:
