@@ -65,7 +65,7 @@ def _compared(
         yield f"People would have heard of an outage {_shift(later)}."
     ends = [(two.end, olds[-1].end) for two, olds in linked if news_of[olds[-1]][-1] == two]
     if later := _typical(new_end - old_end for new_end, old_end in ends if new_end is not None and old_end is not None):
-        yield f"They would have heard of its end {_shift(later)}."
+        yield f"People would have heard of the end {_shift(later)}."
 
 
 def _names(draft: Rule, current: Rule) -> tuple[str, str]:

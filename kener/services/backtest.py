@@ -28,8 +28,8 @@ from kener.services.errors import NotFound, Refused
 log = logging.getLogger(__name__)
 
 DAYS = 30
-AT_ONCE = 100_000
-"""So many samples are replayed while somebody waits for the page: about two monitors, every minute."""
+AT_ONCE = 50_000
+"""So many samples are replayed while somebody waits for the page: 30 days of one monitor, every minute."""
 
 KEPT_S = 3_600
 _KEY = "kener:backtest:"

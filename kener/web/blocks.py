@@ -21,7 +21,7 @@ def day_blocks(days: Sequence[date], draft: Sequence[int], current: Sequence[int
     above, below = (draft, ()) if current is None else (current, draft)
     top = PITCH * min(MOST, max(above, default=0))
     foot = PITCH * min(MOST, max(below, default=0))
-    drawn = []
+    drawn, labels = [], []
     for index, day in enumerate(days):
         x, width = 100 * index / len(days), 81 / len(days)
         column = [f'<rect class="day" x="{x:.2f}%" y="{top}" width="{width:.2f}%" height="{AXIS - PITCH}"/>']
@@ -29,12 +29,12 @@ def day_blocks(days: Sequence[date], draft: Sequence[int], current: Sequence[int
         column += _column(x, width, below[index] if below else 0, top + AXIS - PITCH, 1, "new")
         drawn.append(f"<g><title>{_title(day, index, draft, current, noun)}</title>{''.join(column)}</g>")
         if index % 7 == 0:
-            drawn.append(f'<text x="{x:.2f}%" y="{top + 11}" dx="1">{_short(day, index == 0)}</text>')
+            labels.append(f'<text x="{x:.2f}%" y="{top + 11}" dx="1">{_short(day, index == 0)}</text>')
     label = f"Draft: {_told(days, draft, noun)}"
     if current is not None:
         label = f"Current rule: {_told(days, current, noun)} {label}"
     return Markup('<svg role="img" aria-label="{}" width="100%" height="{}">{}</svg>').format(
-        label, top + AXIS + foot, trusted("".join(drawn))
+        label, top + AXIS + foot, trusted("".join(drawn + labels))
     )
 
 

@@ -211,7 +211,7 @@ QUICK = replace(DOWN_RULE, success_threshold=1, create_incident=True)
             {},
             [
                 "Success 5 would have merged 9 incidents into 1.",
-                "They would have heard of its end 4 minutes later.",
+                "People would have heard of the end 4 minutes later.",
             ],
         ),
         (
@@ -220,7 +220,7 @@ QUICK = replace(DOWN_RULE, success_threshold=1, create_incident=True)
             {"success_threshold": 5},
             [
                 "Success 1 would have split 1 incident into 9.",
-                "They would have heard of its end 4 minutes earlier.",
+                "People would have heard of the end 4 minutes earlier.",
                 "Success 5 would have merged 9 incidents into 1, with 28 minutes more in alert.",
                 "Failure 5 would have left out 9 incidents, the longest of 1 minute.",
             ],
