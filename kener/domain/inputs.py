@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from kener.domain import placeholders
-from kener.domain.alerting import UPTIME_WINDOWS, AlertType, Severity, normal_value
+from kener.domain.alerting import UPTIME_WINDOWS, AlertStatus, AlertType, Severity, normal_value
 from kener.domain.incidents import IncidentState
 from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
 from kener.domain.specs import SPECS, HttpUrl, MonitorType
@@ -258,6 +258,20 @@ class SplitInput(Input):
     def _something(self) -> Self:
         if not self.monitor_tags and not self.incident_ids:
             raise ValueError("monitor_tags: Choose at least one.")
+        return self
+
+
+class AlertStatusInput(Input):
+    """A change of an alert's status by hand (A2). `incident`: what becomes of it; `comment` is the update that closes it."""
+
+    alert_status: AlertStatus
+    incident: Annotated[Literal["CLOSE", "LEAVE"] | None, BeforeValidator(_blank)] = None
+    comment: OptionalProse = None
+
+    @model_validator(mode="after")
+    def _comment_closes(self) -> Self:
+        if self.comment and self.incident == "LEAVE":
+            raise ValueError("comment: An incident that is left as it is gets no update.")
         return self
 
 

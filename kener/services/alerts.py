@@ -78,16 +78,31 @@ def trigger(
     return Triggered(alert, opening, [row.id for row in rows])
 
 
-def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None = None) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What becomes of the incident of an alert that resolves. `text` by `author` stands in for the automatic update (A2)."""
+
+    is_wanted: bool = True
+    text: str | None = None
+    author: str | None = None
+
+
+BY_ITSELF = Closing()
+
+
+def resolve(
+    session: Session, alert: Alert, *, at: datetime, reason: str | None = None, closing: Closing = BY_ITSELF
+) -> list[int]:
     """Resolve an alert, close its incident if that is still open, and write the deliveries (R1, R3). Returns delivery ids.
 
     An incident of several alerts ends with the last of them (X4).
     """
-    incident = _incident_of(session, alert)
+    incident = incident_of(session, alert)
     alert.alert_status, alert.active_key = AlertStatus.RESOLVED, None
     alert.resolved_at, alert.closing_reason = max(at, alert.triggered_at), reason
-    if incident is not None and incident.state is not IncidentState.RESOLVED and not _goes_on(session, incident, alert):
-        close_incident(session, alert, incident)
+    is_open = closing.is_wanted and incident is not None and incident.state is not IncidentState.RESOLVED
+    if is_open and incident is not None and not goes_on(session, incident, alert):
+        close_incident(session, alert, incident, closing)
     session.flush()
     message = messages.alert_message(facts(session, alert))
     return [row.id for row in outbox.write(session, message, alert=alert, triggers=outbox.recipients(session, alert))]
@@ -95,7 +110,7 @@ def resolve(session: Session, alert: Alert, *, at: datetime, reason: str | None 
 
 def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
     """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3)."""
-    incident = _incident_of(session, alert)
+    incident = incident_of(session, alert)
     if incident is None or incident.state is not IncidentState.RESOLVED:
         return  # Another of its alerts was first, or an operator has just deleted it.
     state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
@@ -103,7 +118,7 @@ def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
     incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
 
 
-def _incident_of(session: Session, alert: Alert) -> Incident | None:
+def incident_of(session: Session, alert: Alert) -> Incident | None:
     """The incident of an alert, locked before the alert is touched, in the order in which operators' acts lock them.
 
     While this waits for the lock, the alert may come to another incident by a merge or a split: then that one is meant.
@@ -116,7 +131,7 @@ def _incident_of(session: Session, alert: Alert) -> Incident | None:
     return None
 
 
-def _goes_on(session: Session, incident: Incident, alert: Alert) -> bool:
+def goes_on(session: Session, incident: Incident, alert: Alert) -> bool:
     """Whether another alert of the incident is still active."""
     others = select(Alert.id).where(
         Alert.incident_id == incident.id, Alert.id != alert.id, Alert.alert_status == AlertStatus.TRIGGERED
@@ -219,12 +234,15 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor, configurati
     return Opening(Outcome.OPEN, "Create incident is YES.")
 
 
-def close_incident(session: Session, alert: Alert, incident: Incident) -> None:
+def close_incident(session: Session, alert: Alert, incident: Incident, closing: Closing = BY_ITSELF) -> None:
     """The one RESOLVED update (R1, R2). It stands last in the story, whatever times operators gave their own updates."""
     assert alert.resolved_at is not None
     newest = max((update.at for update in incident.updates), default=alert.resolved_at)
+    at = max(alert.resolved_at, newest)
+    if closing.text is not None:
+        incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=closing.text, at=at, author=closing.author))
+        return
     configuration = session.get(AlertConfiguration, alert.config_id) if alert.config_id else None
     template = configuration.closing_update_template if configuration else None
     text = templates.closing_update(facts(session, alert), template, started_at=incident.start_at)
-    at = max(alert.resolved_at, newest)
     incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True))
