@@ -1,7 +1,7 @@
 """The rule of an alert: one observation in, a frozen decision out. Contract: incident automation, C and E."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
@@ -15,6 +15,9 @@ MIN_UPTIME_SAMPLES = 10
 
 GAP_INTERVALS = 3
 """No sample for this many intervals breaks the streaks (E5)."""
+
+FLAP_WINDOW = 20
+"""Flapping is the share of changes between so many evaluations that failed or passed: 19 could be changes (X3)."""
 
 UPTIME_WINDOWS = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """Seconds by the name of the window (C2)."""
@@ -54,12 +57,18 @@ class Outcome(StrEnum):
     TRIGGER = "trigger"
     OPEN = "open"
     REOPEN = "re-open"
+    JOIN = "join"
+    FLAP = "flap"
+    CALM = "calm"
     RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a configuration asks for. `alert_value`: DOWN or DEGRADED, milliseconds, or percent, as text."""
+    """What a configuration asks for. `alert_value`: DOWN or DEGRADED, milliseconds, or percent, as text.
+
+    `flapping_start` and `flapping_stop`: the shares of changes, in percent, at which a monitor counts as unstable, and as calm again.
+    """
 
     alert_for: AlertType
     alert_value: str
@@ -69,6 +78,8 @@ class Rule:
     create_incident: bool = False
     description: str | None = None
     uptime_window: str = "24h"
+    flapping_start: int | None = None
+    flapping_stop: int | None = None
 
     @property
     def uptime_window_s(self) -> int:
@@ -104,6 +115,8 @@ def flaw(rule: Rule) -> str | None:
     thresholds = (rule.failure_threshold, rule.success_threshold)
     if not all(isinstance(number, int) and number >= 1 for number in thresholds):
         return "A threshold is no whole number from 1 up."
+    if not all(limit is None or isinstance(limit, int) for limit in (rule.flapping_start, rule.flapping_stop)):
+        return "A limit of flapping is no whole number."
     try:
         normal_value(rule.alert_for, str(rule.alert_value))
     except ValueError as error:
@@ -136,10 +149,20 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Consecutive failing and passing evaluations. Passing stops counting at the success threshold: more says nothing."""
+    """Consecutive failing and passing evaluations. Passing stops counting at the success threshold: more says nothing.
+
+    Where flapping is watched, `recent` holds the newest evaluations as F and P, oldest first. Only an active alert can be `flapping`.
+    """
 
     failing: int = 0
     passing: int = 0
+    recent: str = ""
+    flapping: bool = False
+
+    @property
+    def changes(self) -> int:
+        """How often the newest evaluations changed between failing and passing."""
+        return self.recent.count("FP") + self.recent.count("PF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +202,15 @@ def decide(rule: Rule, count: Count, seen: Observation, *, active: bool, reopen:
 
     `active`: the configuration has a TRIGGERED alert on this monitor. `reopen`: that alert's incident was resolved by hand (O3).
     """
+    decision = _by_thresholds(rule, count, seen, active=active, reopen=reopen)
+    if rule.flapping_start is None or rule.flapping_stop is None:
+        return decision
+    recent = _recent(count, seen, decision)
+    count = replace(decision.count, recent=recent, flapping=count.flapping and active)
+    return _by_stability(rule, replace(decision, count=count), active=active, reopen=reopen)
+
+
+def _by_thresholds(rule: Rule, count: Count, seen: Observation, *, active: bool, reopen: bool) -> Decision:
     verdict = judge(rule, seen)
     if seen.after_gap:
         count = Count()
@@ -219,6 +251,36 @@ def _after_pass(rule: Rule, count: Count, *, active: bool) -> Decision:
     if count.passing >= rule.success_threshold:
         return Decision(Outcome.RESOLVE, Verdict.PASS, count, f"{so_far}: the success threshold is reached.")
     return Decision(Outcome.HOLD, Verdict.PASS, count, f"{so_far} so far.")
+
+
+def _recent(count: Count, seen: Observation, decision: Decision) -> str:
+    """The newest evaluations that failed or passed. A gap breaks them like the streaks (E5), and what does not count is left out (E6)."""
+    before = "" if seen.after_gap else count.recent
+    if decision.outcome is Outcome.SUPPRESS or decision.verdict not in (Verdict.FAIL, Verdict.PASS):
+        return before
+    return (before + ("F" if decision.verdict is Verdict.FAIL else "P"))[-FLAP_WINDOW:]
+
+
+def _by_stability(rule: Rule, decision: Decision, *, active: bool, reopen: bool) -> Decision:
+    """Hold the alert of an unstable monitor until it has calmed down: then a threshold says what is true (X3)."""
+    assert rule.flapping_start is not None and rule.flapping_stop is not None
+    count, changes = decision.count, 100 * decision.count.changes
+    if not active or decision.outcome is Outcome.SUPPRESS or decision.verdict not in (Verdict.FAIL, Verdict.PASS):
+        return decision
+    told = f"{count.changes} changes in the newest {len(count.recent)} checks"
+    if not count.flapping:
+        if reopen or changes < rule.flapping_start * (FLAP_WINDOW - 1):
+            return decision
+        reason = f"Unstable, {told}: the alert stays active until it has calmed down."
+        return replace(decision, outcome=Outcome.FLAP, reason=reason, count=replace(count, flapping=True))
+    calm, steady = changes <= rule.flapping_stop * (FLAP_WINDOW - 1), replace(count, flapping=False)
+    if decision.outcome is Outcome.RESOLVE:
+        if calm:
+            return replace(decision, count=steady, reason=f"Calm again, {told}. {decision.reason}")
+        return replace(decision, outcome=Outcome.HOLD, reason=f"Passing, but still unstable: {told}.")
+    if calm and not reopen and count.failing >= rule.failure_threshold:
+        return Decision(Outcome.CALM, Verdict.FAIL, steady, f"Calm again, {told}, and failing.")
+    return decision
 
 
 def _nothing(rule: Rule, seen: Observation) -> str:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from kener.domain import placeholders
-from kener.domain.alerting import UPTIME_WINDOWS, AlertStatus, AlertType, Severity, normal_value
+from kener.domain.alerting import UPTIME_WINDOWS, AlertStatus, AlertType, Rule, Severity, normal_value
 from kener.domain.incidents import IncidentState
 from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
 from kener.domain.specs import SPECS, HttpUrl, MonitorType
@@ -191,6 +191,22 @@ class AlertConfigurationInput(Input):
         if (self.flapping_stop or 0) >= (self.flapping_start or 101):
             raise ValueError("flapping_stop: This limit must be below the one at which flapping begins.")
         return self
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as the domain reads it."""
+        return Rule(
+            alert_for=self.alert_for,
+            alert_value=self.alert_value,
+            failure_threshold=self.failure_threshold,
+            success_threshold=self.success_threshold,
+            severity=self.severity,
+            create_incident=self.create_incident,
+            description=self.alert_description,
+            uptime_window=self.uptime_window,
+            flapping_start=self.flapping_start,
+            flapping_stop=self.flapping_stop,
+        )
 
     def warnings(self) -> list[str]:
         """What is allowed but seldom meant (C3)."""

@@ -123,6 +123,17 @@ def return_update(headline: str, pause: timedelta, *, was_open: bool) -> str:
     )
 
 
+def unstable_update(headline: str) -> str:
+    """The Markdown of the update that a monitor flaps (X3)."""
+    unstable = f"{escape(headline)} is unstable: it keeps changing between failing and passing."
+    return f"{unstable} This incident stays open until it has calmed down."
+
+
+def calm_update(headline: str) -> str:
+    """The Markdown of the update that a monitor has stopped flapping, and fails (X3)."""
+    return f"{escape(headline)} is no longer unstable: it fails all the time now."
+
+
 def alert_message(facts: AlertFacts) -> Message:
     """The notice that an alert triggered or resolved, with every variable that templates may use (N1, N2)."""
     rule, status = facts.rule, facts.status

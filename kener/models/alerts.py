@@ -68,6 +68,8 @@ class AlertConfiguration(Model):
             create_incident=self.create_incident,
             description=self.alert_description,
             uptime_window=self.uptime_window,
+            flapping_start=self.flapping_start,
+            flapping_stop=self.flapping_stop,
         )
 
 

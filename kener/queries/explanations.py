@@ -5,7 +5,7 @@ the live rule, with what was then counted, active and planned.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -38,6 +38,9 @@ WORDS = {
     Outcome.RESOLVE: "Resolve",
     Outcome.REOPEN: "Re-open",
     Outcome.OPEN: "Open",
+    Outcome.JOIN: "Join",
+    Outcome.FLAP: "Unstable",
+    Outcome.CALM: "Calm",
     Outcome.SUPPRESS: "Suppress",
     Outcome.HOLD: "Hold",
     Outcome.QUIET: "Nothing",
@@ -127,7 +130,10 @@ _WEIGHT = {
     Outcome.HOLD: 1,
     Outcome.SUPPRESS: 2,
     Outcome.OPEN: 3,
+    Outcome.JOIN: 3,
     Outcome.REOPEN: 4,
+    Outcome.FLAP: 4,
+    Outcome.CALM: 4,
     Outcome.RESOLVE: 5,
     Outcome.TRIGGER: 6,
 }
@@ -168,7 +174,9 @@ def _story(
             count = Count()
         before, record, note = one.at, records.get(one.at), notes.get(one.at)
         active = next((alert for alert, start, end in episodes if start < one.at <= end), None)
-        decision = decide(stood.rule, count, one, active=active is not None)
+        # Which alerts were active is known. Every step while a monitor flapped has its record, and the counts kept there are no history.
+        rule = replace(stood.rule, flapping_start=None, flapping_stop=None)
+        decision = decide(rule, count, one, active=active is not None)
         outcome, reason, rule = decision.outcome, decision.reason, needed
         if record is not None:
             outcome, reason, rule = record.outcome, record.reason, rule_from_facts(record.rule)
@@ -327,7 +335,14 @@ def _headline(
     return _quiet_words(step)
 
 
-_TONES = {Outcome.TRIGGER: Tone.BAD, Outcome.RESOLVE: Tone.GOOD, Outcome.REOPEN: Tone.BAD, Outcome.SUPPRESS: Tone.WARN}
+_TONES = {
+    Outcome.TRIGGER: Tone.BAD,
+    Outcome.RESOLVE: Tone.GOOD,
+    Outcome.REOPEN: Tone.BAD,
+    Outcome.SUPPRESS: Tone.WARN,
+    Outcome.FLAP: Tone.WARN,
+    Outcome.CALM: Tone.BAD,
+}
 
 
 def _recorded_words(step: Step) -> str:
@@ -338,8 +353,14 @@ def _recorded_words(step: Step) -> str:
             return "It resolved"
         case Outcome.REOPEN:
             return "The incident was re-opened"
+        case Outcome.FLAP:
+            return "It was unstable"
+        case Outcome.CALM:
+            return "It had calmed down, and failed"
         case Outcome.SUPPRESS:
             return "Held back by maintenance"
+        case Outcome.HOLD if "unstable" in step.reason:
+            return "Not yet: it was still unstable"
         case Outcome.HOLD if step.failing:
             return "Not yet: the failure threshold was not reached"
         case Outcome.HOLD if step.passing:

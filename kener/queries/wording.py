@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from kener import clock
 from kener.domain import templates
-from kener.domain.alerting import Rule
 from kener.domain.inputs import AlertConfigurationInput
 from kener.models import Monitor
 from kener.queries import site
@@ -30,18 +29,8 @@ def preview(session: Session, given: AlertConfigurationInput, *, monitor_tags: S
     names = select(Monitor.tag, Monitor.name).where(Monitor.tag.in_(monitor_tags))
     known = {row.tag: row.name for row in session.execute(names)}
     tag = next((tag for tag in monitor_tags if tag in known), "payment-api")
-    rule = Rule(
-        alert_for=given.alert_for,
-        alert_value=given.alert_value,
-        failure_threshold=given.failure_threshold,
-        success_threshold=given.success_threshold,
-        severity=given.severity,
-        create_incident=True,
-        description=given.alert_description,
-        uptime_window=given.uptime_window,
-    )
     resolved = templates.sample(
-        rule,
+        given.rule,
         monitor_name=known.get(tag, "Payment API"),
         monitor_tag=tag,
         now=clock.now(),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs
 from kener.db import reading
-from kener.domain.alerting import Rule, flaw
+from kener.domain.alerting import flaw
 from kener.domain.backtest import BackTest, tell
 from kener.domain.inputs import AlertConfigurationInput
 from kener.domain.replay import Order, Side, replay
@@ -80,17 +80,7 @@ def _draft(session: Session, given: AlertConfigurationInput) -> Side:
     known = {found.id: found.is_active for found in session.execute(query)}
     if unknown := set(given.trigger_ids) - known.keys():
         raise Refused({"trigger_ids": f"There is no trigger {', '.join(map(str, sorted(unknown)))}."})
-    rule = Rule(
-        alert_for=given.alert_for,
-        alert_value=given.alert_value,
-        failure_threshold=given.failure_threshold,
-        success_threshold=given.success_threshold,
-        severity=given.severity,
-        create_incident=given.create_incident,
-        description=given.alert_description,
-        uptime_window=given.uptime_window,
-    )
-    return Side(rule, tuple(sorted(tags)), sum(known.values()))
+    return Side(given.rule, tuple(sorted(tags)), sum(known.values()))
 
 
 def _stored(session: Session, config_id: int) -> Side | None:

@@ -30,7 +30,7 @@ from kener.models import (
     Streak,
     configuration_monitor,
 )
-from kener.services import alerts
+from kener.services import alerts, flapping
 from kener.services.joining import Opening
 
 HOUR = 3_600
@@ -116,6 +116,9 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
         case Outcome.REOPEN:
             alerts.reopen_incident(session, session.get_one(Alert, watch.alert_id), at=at)
             watch.resolved_by_hand, outcomes.changed = False, True
+        case Outcome.FLAP | Outcome.CALM:
+            alert = session.get_one(Alert, watch.alert_id)
+            outcomes.changed |= flapping.tell(session, alert, decision.outcome, at=at)
     _note(session, watch, sample, seen, decision)
     if opening is not None:
         _note(session, watch, sample, seen, replace(decision, outcome=opening.outcome, reason=opening.reason))
@@ -125,8 +128,14 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
 
 def _note(session: Session, watch: _Watch, sample: Seen, seen: Observation, decision: alerting.Decision) -> None:
     """Leave a decision record (A3)."""
-    needed = watch.rule.failure_threshold if decision.outcome is Outcome.TRIGGER else watch.rule.success_threshold
-    looked_back = decision.outcome in (Outcome.TRIGGER, Outcome.RESOLVE)
+    match decision.outcome:
+        case Outcome.TRIGGER:
+            needed = watch.rule.failure_threshold
+        case Outcome.FLAP | Outcome.CALM:
+            needed = alerting.FLAP_WINDOW
+        case _:
+            needed = watch.rule.success_threshold
+    looked_back = decision.outcome in (Outcome.TRIGGER, Outcome.RESOLVE, Outcome.FLAP, Outcome.CALM)
     session.add(
         Decision(
             config_id=watch.config_id,
@@ -181,11 +190,16 @@ def _watches(session: Session, monitor_ids: Iterable[int]) -> list[_Watch]:
     if not pairs:
         return []
     counts = {
-        (config_id, monitor_id): Count(failing, passing)
-        for config_id, monitor_id, failing, passing in session.execute(
-            select(Streak.config_id, Streak.monitor_id, Streak.failing, Streak.passing).where(
-                Streak.monitor_id.in_(ids)
-            )
+        (config_id, monitor_id): Count(failing, passing, recent, is_flapping)
+        for config_id, monitor_id, failing, passing, recent, is_flapping in session.execute(
+            select(
+                Streak.config_id,
+                Streak.monitor_id,
+                Streak.failing,
+                Streak.passing,
+                Streak.recent,
+                Streak.is_flapping,
+            ).where(Streak.monitor_id.in_(ids))
         )
     }
     active = {
@@ -287,9 +301,16 @@ def _exact_uptime(session: Session, monitor_id: int, *, start: int, until: int) 
 
 def _write_counts(session: Session, watches: Iterable[_Watch]) -> None:
     rows = [
-        {"config_id": w.config_id, "monitor_id": w.monitor_id, "failing": w.count.failing, "passing": w.count.passing}
+        {
+            "config_id": w.config_id,
+            "monitor_id": w.monitor_id,
+            "failing": w.count.failing,
+            "passing": w.count.passing,
+            "recent": w.count.recent,
+            "is_flapping": w.count.flapping,
+        }
         for w in watches
         if w.count != w.stored
     ]
     table: Any = Streak.__table__
-    upsert(session, table, rows, replace=("failing", "passing"))
+    upsert(session, table, rows, replace=("failing", "passing", "recent", "is_flapping"))
