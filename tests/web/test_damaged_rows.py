@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from kener.db import db
-from kener.models import Alert, Delivery, DeliveryState, Incident
+from kener.models import Alert, Delivery, DeliveryState, Incident, Monitor
 from kener.services import outbox
 from tests import factories
+from tests.support.pages import visit
 
 NOW = int(time.time()) // 60 * 60
 PAGES = (
@@ -36,6 +37,7 @@ PAGES = (
 )
 DAMAGES = (
     ("monitor", "monitor_type", "CARRIER_PIGEON"),
+    ("monitor", "interval_seconds", None),
     ("monitor", "type_data", "{broken"),
     ("monitor", "type_data", "7"),
     ("monitor", "default_status", "GREEN"),
@@ -86,7 +88,7 @@ def story(app: Flask) -> Story:
 
 @pytest.mark.parametrize(("table", "column", "value"), DAMAGES)
 def test_a_damaged_row_disables_only_itself(
-    owner: FlaskClient, story: Story, table: str, column: str, value: str
+    owner: FlaskClient, story: Story, table: str, column: str, value: str | None
 ) -> None:
     where = {
         "monitor": "tag = 'shop'",
@@ -100,6 +102,15 @@ def test_a_damaged_row_disables_only_itself(
         assert owner.get(path.format(story)).status_code in (200, 304), path
     factories.observe("other", "DOWN", start=NOW - 400)
     assert [alert.monitor_tag for alert in factories.every(Alert) if alert.active_key][-1] == "other"
+
+
+def test_a_monitor_of_an_unknown_type_can_be_given_another(owner: FlaskClient) -> None:
+    factories.make_monitor("shop", monitor_type="API", type_data={"url": "https://shop.example"})
+    db.session.execute(text("UPDATE monitor SET monitor_type = 'CARRIER_PIGEON'"))
+    db.session.commit()
+    page = visit(owner, "/manage/monitors/shop/edit").click("NONE")
+    assert page.form("Save").submit().heading == "Shop"
+    assert factories.only(Monitor).monitor_type == "NONE"
 
 
 def test_a_rule_that_cannot_be_decided_says_so(owner: FlaskClient, story: Story) -> None:

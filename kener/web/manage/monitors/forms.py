@@ -55,8 +55,10 @@ def fields_of(monitor: Monitor) -> dict[str, Any]:
     data = monitor.type_data if isinstance(monitor.type_data, dict) else {}
     headers = data.get("headers")
     rows = [(str(h.get("key", "")), str(h.get("value", ""))) for h in headers or [] if isinstance(h, dict)]
+    # A type that is not known any more is chosen anew; until then nothing is checked.
+    kind = monitor.monitor_type if monitor.monitor_type in set(MonitorType) else MonitorType.NONE
     return {
-        **defaults(monitor.monitor_type),
+        **defaults(kind),
         **{name: getattr(monitor, name) for name in (*_COMMON, "is_active", "is_hidden")},
         **{name: value for name, value in data.items() if name != "headers"},
         "headers": rows,
