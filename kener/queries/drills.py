@@ -171,7 +171,7 @@ def _steps(drill: Drill, alert: Alert | None) -> list[DrillStep]:
     resolved_at = alert.resolved_at if alert and alert.resolved_at else drill.resolved_at
     moments = (
         (StepName.REQUESTED, drill.requested_at, f"by {drill.requested_by}"),
-        (StepName.TAKEN_UP, drill.started_at, None),
+        (StepName.TAKEN_UP, drill.started_at, "from the queue of the checks"),
         (StepName.DECIDED, alert.triggered_at if alert else None, _triggering(rule) if rule and is_known else None),
         (StepName.OPENED, drill.opened_at, _opening(alert) if alert else None),
         (StepName.RESOLVED, resolved_at, _resolving(alert, rule) if alert and rule and is_known else None),
