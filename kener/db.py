@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask
@@ -48,6 +48,17 @@ else:
     Model = db.Model
 
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a stored time reads as that was damaged from outside, or that no zone can show."""
+
+
+def _or_long_ago(read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except (ValueError, TypeError, OverflowError):
+        return LONG_AGO
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime with microseconds, on every database."""
 
@@ -70,7 +81,14 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
+        if not 1970 <= value.year < 9000:
+            return LONG_AGO
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """SQLite takes any text for a time: one that is none reads as long ago, and takes no list down."""
+        read = super().result_processor(dialect, coltype)
+        return read and partial(_or_long_ago, read)
 
 
 class Damaged(str):

@@ -47,7 +47,7 @@ def test_eight_workers_on_fifty_flapping_monitors_double_nothing(app: Flask) -> 
         make_monitor(tag)
     make_configuration(TAGS, failure_threshold=1, success_threshold=1, create_incident=True, trigger_ids=hooks)
     begun = time.monotonic()
-    at_once(app, *(worker(seed, begun) for seed in range(8)))
+    at_once(app, *(worker(seed, begun) for seed in range(8)), timeout_s=SECONDS + 60)
 
     alerts, updates = every(Alert), every(IncidentUpdate)
     assert len(alerts) > 20

@@ -10,7 +10,7 @@ from flask import Flask
 T = TypeVar("T")
 
 
-def at_once(app: Flask, *acts: Callable[[], T]) -> list[T]:
+def at_once(app: Flask, *acts: Callable[[], T], timeout_s: float = 60) -> list[T]:
     """Run acts in threads that start at the same moment; gives what each returned, or raises what one of them raised."""
     gate = threading.Barrier(len(acts))
 
@@ -20,4 +20,4 @@ def at_once(app: Flask, *acts: Callable[[], T]) -> list[T]:
             return act()
 
     with ThreadPoolExecutor(len(acts)) as pool:
-        return [future.result(60) for future in [pool.submit(run, act) for act in acts]]
+        return [future.result(timeout_s) for future in [pool.submit(run, act) for act in acts]]

@@ -61,6 +61,13 @@ DAMAGES = (
     ("trigger_channel", "secret", "not sealed"),
     ("delivery", "message", "{broken"),
     ("delivery", "state", "PIGEON"),
+    ("monitor", "created_at", "not a date"),
+    ("alert", "triggered_at", "9999-12-31 23:59:59.000000"),
+    ("alert", "resolved_at", "soon"),
+    ("incident", "start_at", "0001-01-01 00:00:00.000000"),
+    ("incident", "end_at", "not a date"),
+    ("incident_update", "at", "not a date"),
+    ("delivery", "created_at", "not a date"),
 )
 
 

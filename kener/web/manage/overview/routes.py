@@ -12,7 +12,7 @@ from kener.web.fragments import render
 bp = Blueprint("manage", __name__, url_prefix="/manage")
 
 
-@bp.get("")
+@bp.get("", strict_slashes=False)
 @requires(Permission.READ)
 def overview() -> BaseResponse:
     """What is wrong now, the last alerts, how late checks are. htmx asks for it again every 15 s."""

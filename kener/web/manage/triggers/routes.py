@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from kener.db import db
@@ -29,7 +29,10 @@ STATUSES = {status.value: status.value for status in AlertStatus}
 @requires(Permission.READ)
 def index() -> BaseResponse:
     """All channels."""
-    return render("manage/triggers/index.html", triggers=rows.triggers(db.session()), kinds=KINDS)
+    found = rows.triggers(db.session())
+    has_mail = any(one.trigger_type == TriggerType.EMAIL and one.is_active for one in found)
+    no_mail = has_mail and current_app.extensions["kener"].smtp is None
+    return render("manage/triggers/index.html", triggers=found, kinds=KINDS, no_mail=no_mail)
 
 
 @bp.get("/new")
