@@ -151,6 +151,14 @@ def test_an_edit_keeps_what_it_does_not_name_and_says_when_somebody_was_faster(e
     )
 
 
+def test_an_edit_keeps_what_the_form_does_not_have(editor: FlaskClient) -> None:
+    address = {"url": "https://one.example"}
+    factories.make_monitor("shop", monitor_type="API", type_data=address, default_status="DOWN", image="/logo.svg")
+    visit(editor, "/manage/monitors/shop/edit").form("Save").fill(name="Shop 2").submit()
+    monitor = factories.only(Monitor)
+    assert (monitor.name, monitor.default_status, monitor.image) == ("Shop 2", "DOWN", "/logo.svg")
+
+
 def test_the_type_of_a_monitor_can_be_changed(editor: FlaskClient) -> None:
     factories.make_monitor("shop", name="The shop", description="Sells", category_name="Sales")
     form = visit(editor, "/manage/monitors/shop/edit").click("API").form("Save")

@@ -75,10 +75,13 @@ def fields_from(form: Form) -> dict[str, Any]:
     }
 
 
-def read(form: Form, *, tag: str | None = None, image: str | None = None) -> tuple[MonitorInput | None, dict[str, str]]:
-    """The checked input, or errors by field. A new monitor without a tag gets one from its name."""
+def read(
+    form: Form, *, tag: str | None = None, saved: Monitor | None = None
+) -> tuple[MonitorInput | None, dict[str, str]]:
+    """The checked input, or errors by field. A new monitor without a tag gets one from its name; a saved one keeps what the form lacks."""
     kind = form.get("monitor_type", "")
-    raw: dict[str, Any] = given(form, *_COMMON)
+    kept = {"image": saved.image, "default_status": saved.default_status} if saved else {}
+    raw: dict[str, Any] = {name: value for name, value in kept.items() if value} | given(form, *_COMMON)
     if form.get("interval_seconds", "").strip() and form.get("cron", "").strip():
         raw.pop("interval_seconds")
     raw["tag"] = tag or raw.get("tag") or tag_from(raw.get("name", ""))
@@ -87,8 +90,6 @@ def read(form: Form, *, tag: str | None = None, image: str | None = None) -> tup
     raw["is_hidden"] = form.get("is_hidden") == "true"
     raw["status"] = "ACTIVE" if form.get("is_active") == "true" else "INACTIVE"
     raw["type_data"] = _settings(kind, form)
-    if image:
-        raw["image"] = image
     checked, errors = check(MonitorInput, raw)
     if "tag" in errors and not form.get("tag", "").strip():
         errors.pop("tag")

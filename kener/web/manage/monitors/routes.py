@@ -181,7 +181,7 @@ def edit(tag: str) -> BaseResponse:
 def update(tag: str) -> BaseResponse:
     """Change a monitor."""
     monitor, _ = _find(tag)
-    given, errors = forms.read(request.form, tag=tag, image=monitor.image)
+    given, errors = forms.read(request.form, tag=tag, saved=monitor)
     if given is None:
         return _form(forms.fields_from(request.form), errors, saved=monitor, status=422)
     try:
