@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -304,6 +305,19 @@ def test_deleting_the_configuration_ends_the_drill_and_tells_those_who_heard_of_
     assert only(Incident).state is IncidentState.RESOLVED
     assert [one.event for one in every(Delivery)] == ["TRIGGERED", "RESOLVED"]
     assert count(Drill) == 0
+
+
+def test_a_deletion_in_the_middle_of_a_worker_s_step_strands_nothing(app: Flask) -> None:
+    make_monitor()
+    told = [make_trigger()]
+    for _ in range(6):
+        config_id = make_configuration("api", create_incident="YES", trigger_ids=told)
+        drill_id = drills.start(config_id, actor=SAM)
+        acts = (partial(drills.run, drill_id), partial(configurations.delete, config_id, actor=SAM))
+        at_once(app, *acts, partial(drills.run, drill_id))
+    assert (count(AlertConfiguration), count(Drill)) == (0, 0)
+    assert {alert.alert_status for alert in every(Alert)} <= {AlertStatus.RESOLVED}
+    assert [incident for incident in every(Incident) if incident.is_open] == []
 
 
 def test_deleting_the_last_monitor_ends_the_drill(hook: HttpDouble) -> None:
