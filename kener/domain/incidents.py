@@ -71,6 +71,11 @@ def goes_on(ended_at: datetime, at: datetime, minutes: int) -> bool:
     return at - ended_at < timedelta(minutes=minutes)
 
 
+def is_shared(started_at: datetime, at: datetime, minutes: int) -> bool:
+    """Whether an incident and another trigger are so close together that they are one trouble (X4)."""
+    return abs(at - started_at) <= timedelta(minutes=minutes)
+
+
 def state_before_resolution(updates: Sequence[tuple[IncidentState, datetime]]) -> IncidentState:
     """The last state that was not RESOLVED: what a re-opened incident returns to (O3)."""
     open_states = [state for state, _ in updates if state is not IncidentState.RESOLVED]

@@ -1,6 +1,7 @@
 """What the product writes by itself: titles, automatic updates, notices. Contract: incident automation, L3, L5, R2, N2."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from kener.domain.alerting import AlertStatus, Rule
 from kener.domain.drills import MARK
 from kener.domain.durations import in_words
+
+MAX_NAMES = 10
+"""So many monitors are named in one sentence."""
 
 Variable = str | int | bool | None
 
@@ -121,6 +125,32 @@ def return_update(headline: str, pause: timedelta, *, was_open: bool) -> str:
     return (
         f"Re-opened automatically: the alert {escape(headline)} triggered again, {since} after this incident had ended."
     )
+
+
+def joining_update(headline: str, *, again: bool) -> str:
+    """The Markdown of the update that one more monitor fails, in an incident of several (X4)."""
+    return f"Affected {'again' if again else 'as well'}: the alert {escape(headline)} triggered."
+
+
+def leaving_update(facts: AlertFacts, still: Sequence[str]) -> str:
+    """The Markdown of the update that one of several alerts is over, while others keep their incident open (X4, O7)."""
+    headline = escape(incident_title(facts.rule, facts.monitor_name))
+    over = f"The alert {headline} has been resolved after {facts.duration}."
+    parts = [over, facts.closing_reason, f"The incident goes on: {_listed(still)} still affected."]
+    return "\n\n".join(filter(None, parts))
+
+
+def over_earlier(names: Sequence[str]) -> str:
+    """The last words of a closing update, about monitors whose alerts were over before (X4)."""
+    return f"Affected as well, and over earlier: {', '.join(map(escape, names))}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [escape(name) for name in names[:MAX_NAMES]]
+    if len(names) > MAX_NAMES:
+        shown.append(f"{len(names) - MAX_NAMES} more")
+    joined = ", ".join(shown[:-1]) + f" and {shown[-1]}" if len(shown) > 1 else shown[0]
+    return f"{joined} {'is' if len(shown) == 1 else 'are'}"
 
 
 def unstable_update(headline: str) -> str:

@@ -53,6 +53,8 @@ def trigger(
     The alert of a `drill` has no active key: to everything that asks for active alerts, it is not there. Its incident is private.
     """
     configuration = session.get_one(AlertConfiguration, config_id)
+    if configuration.group_minutes is not None:
+        joining.one_at_a_time(session, configuration)
     monitor = session.get_one(Monitor, monitor_id)
     alert = Alert(
         config_id=config_id,
@@ -100,22 +102,29 @@ def resolve(
     incident = incident_of(session, alert)
     alert.alert_status, alert.active_key = AlertStatus.RESOLVED, None
     alert.resolved_at, alert.closing_reason = max(at, alert.triggered_at), reason
-    is_open = closing.is_wanted and incident is not None and incident.state is not IncidentState.RESOLVED
-    if is_open and incident is not None and not goes_on(session, incident, alert):
-        close_incident(session, alert, incident, closing)
+    if closing.is_wanted and incident is not None and incident.state is not IncidentState.RESOLVED:
+        if goes_on(session, incident, alert):
+            joining.leave(session, incident, facts(session, alert), text=closing.text, author=closing.author)
+        else:
+            close_incident(session, alert, incident, closing)
     session.flush()
     message = messages.alert_message(facts(session, alert))
     return [row.id for row in outbox.write(session, message, alert=alert, triggers=outbox.recipients(session, alert))]
 
 
-def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> None:
-    """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3)."""
+def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> bool:
+    """Undo a resolution by hand while the alert is active: back to the state before, with an update that says why (O3).
+
+    Returns whether there was something to undo.
+    """
     incident = incident_of(session, alert)
     if incident is None or incident.state is not IncidentState.RESOLVED:
-        return  # Another of its alerts was first, or an operator has just deleted it.
+        return False  # Another of its alerts was first, or an operator has just deleted it.
     state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
     newest = max((update.at for update in incident.updates), default=at)
     incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
+    joining.settle(session, incident)
+    return True
 
 
 def incident_of(session: Session, alert: Alert) -> Incident | None:
@@ -245,4 +254,7 @@ def close_incident(session: Session, alert: Alert, incident: Incident, closing: 
     configuration = session.get(AlertConfiguration, alert.config_id) if alert.config_id else None
     template = configuration.closing_update_template if configuration else None
     text = templates.closing_update(facts(session, alert), template, started_at=incident.start_at)
+    over = [affected for affected in incident.affected if affected.ended_at is not None]
+    if earlier := [affected.monitor_name for affected in over if affected.monitor_tag != alert.monitor_tag]:
+        text = f"{text}\n\n{messages.over_earlier(earlier)}"
     incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True))

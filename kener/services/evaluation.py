@@ -114,8 +114,10 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
             outcomes.delivery_ids += alerts.resolve(session, session.get_one(Alert, watch.alert_id), at=at)
             outcomes.changed = True
         case Outcome.REOPEN:
-            alerts.reopen_incident(session, session.get_one(Alert, watch.alert_id), at=at)
-            watch.resolved_by_hand, outcomes.changed = False, True
+            watch.resolved_by_hand = False
+            if not alerts.reopen_incident(session, session.get_one(Alert, watch.alert_id), at=at):
+                return
+            outcomes.changed = True
         case Outcome.FLAP | Outcome.CALM:
             alert = session.get_one(Alert, watch.alert_id)
             outcomes.changed |= flapping.tell(session, alert, decision.outcome, at=at)

@@ -4,14 +4,16 @@ Every function here is a step of somebody's transaction and does not commit.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kener.domain import incidents as rules
 from kener.domain import messages
-from kener.domain.alerting import Outcome, rule_from_facts
+from kener.domain.alerting import AlertStatus, Outcome, rule_from_facts
 from kener.domain.incidents import IncidentState, Source
+from kener.domain.messages import AlertFacts
 from kener.models import AffectedMonitor, Alert, AlertConfiguration, Incident, IncidentUpdate, Monitor
 
 
@@ -26,11 +28,44 @@ class Opening:
 def join(session: Session, alert: Alert, monitor: Monitor, configuration: AlertConfiguration) -> Opening | None:
     """Link an alert to an incident that goes on with it. None: there is none, and it needs one of its own.
 
-    Its own last one is opened again if that ended a moment ago (R4).
+    1. An open one of another monitor of the configuration, if that began a moment ago (X4).
+    2. Its own last one, if that ended a moment ago (R4).
     """
-    if alert.is_drill or configuration.reopen_minutes is None:
+    if alert.is_drill:
         return None
-    return _reopen(session, alert, monitor, configuration.reopen_minutes)
+    opening = None
+    if configuration.group_minutes is not None:
+        opening = _share(session, alert, monitor, configuration.group_minutes)
+    if opening is None and configuration.reopen_minutes is not None:
+        opening = _reopen(session, alert, monitor, configuration.reopen_minutes)
+    return opening
+
+
+def one_at_a_time(session: Session, configuration: AlertConfiguration) -> None:
+    """Let monitors of this configuration trigger one after the other, so that two that fail at once find each other.
+
+    To be called before anything that hangs on the configuration is written: two that hold a share of its row could not both lock it.
+    """
+    session.refresh(configuration, with_for_update={"key_share": True})
+
+
+def leave(session: Session, incident: Incident, over: AlertFacts, *, text: str | None, author: str | None) -> None:
+    """Tell that one of several alerts is over, and end the impact on its monitor. `text` by `author` stands in for the automatic update."""
+    session.flush()
+    names = (
+        select(Alert.monitor_name)
+        .where(Alert.incident_id == incident.id, Alert.alert_status == AlertStatus.TRIGGERED)
+        .distinct()
+        .order_by(Alert.monitor_name)
+    )
+    assert over.resolved_at is not None
+    at = max([over.resolved_at, *(update.at for update in incident.updates)])
+    if text is None:
+        words = messages.leaving_update(over, list(session.scalars(names)))
+        incident.post(IncidentUpdate(state=incident.state, text=words, at=at, is_automatic=True))
+    else:
+        incident.post(IncidentUpdate(state=incident.state, text=text, at=at, author=author))
+    settle(session, incident)
 
 
 def settle(session: Session, incident: Incident) -> None:
@@ -44,6 +79,33 @@ def settle(session: Session, incident: Incident) -> None:
     over = {tag: resolved_at for tag, key, resolved_at in session.execute(newest) if key is None}
     for affected in incident.affected:
         affected.ended_at = over.get(affected.monitor_tag)
+
+
+def _share(session: Session, alert: Alert, monitor: Monitor, minutes: int) -> Opening | None:
+    """Go on in the newest open incident of another monitor of this configuration."""
+    window = timedelta(minutes=minutes)
+    query = (
+        select(Incident.id)
+        .join(Alert, Alert.incident_id == Incident.id)
+        .where(
+            Alert.config_id == alert.config_id,
+            Alert.monitor_id != monitor.id,
+            Alert.active_key.is_not(None),
+            Incident.status == "OPEN",
+            Incident.is_private.is_(monitor.is_hidden),
+            Incident.start_at.between(alert.triggered_at - window, alert.triggered_at + window),
+        )
+        .order_by(Incident.start_at.desc(), Incident.id.desc())
+        .limit(1)
+    )
+    incident_id = session.scalar(query)
+    incident = _locked(session, incident_id, monitor) if incident_id is not None else None
+    if incident is None or not incident.is_open or not rules.is_shared(incident.start_at, alert.triggered_at, minutes):
+        return None
+    again = any(affected.monitor_tag == monitor.tag for affected in incident.affected)
+    text = messages.joining_update(_headline(alert), again=again)
+    _go_on(session, incident, alert, monitor, state=incident.state, text=text)
+    return Opening(Outcome.JOIN, f"Incident {incident.id} began within {minutes} minutes of it: they share it.")
 
 
 def _reopen(session: Session, alert: Alert, monitor: Monitor, minutes: int) -> Opening | None:

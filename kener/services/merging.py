@@ -22,7 +22,7 @@ from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import SplitInput
 from kener.domain.status import Status
 from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate
-from kener.services import alerts, audit, incidents
+from kener.services import alerts, audit, incidents, joining
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -74,6 +74,7 @@ def _merge(incident_id: int, into_id: int, actor: Actor) -> None:
         if not target.is_open and (was_open or _is_alerting(session, target.id)):
             text = f"Incident {source.id}, “{messages.escape(source.title)}”, was merged into this one, which goes on."
             target.post(_automatic(target, state, text, actor))
+        _settle_impacts(session, target)
         audit.note(session, actor, "merge", f"incident-{source.id}", f"into incident {target.id}: {target.title}")
         audit.note(session, actor, "take in", f"incident-{target.id}", f"incident {source.id}: {source.title}")
 
@@ -188,6 +189,7 @@ def _split(incident_id: int, given: SplitInput, actor: Actor) -> int:
         _settle(session, home, actor, over_at=incident.end_at)
         if was_alerting and parting.alerts:
             _close_if_over(session, incident)
+        _settle_impacts(session, incident, home)
         audit.note(session, actor, "split", f"incident-{incident.id}", f"into incident {home.id}: {home.title}")
         audit.note(session, actor, "split off", f"incident-{home.id}", f"from incident {incident.id}: {incident.title}")
         return home.id
@@ -305,6 +307,12 @@ def _settle(session: Session, home: Incident, actor: Actor, *, over_at: datetime
         _close_if_over(session, home)
     elif home.is_open and over_at is not None:
         home.post(_automatic(home, IncidentState.RESOLVED, "Resolved.", actor, at=over_at))
+
+
+def _settle_impacts(session: Session, *told: Incident) -> None:
+    for incident in told:
+        if incident.is_open:
+            joining.settle(session, incident)
 
 
 def _close_if_over(session: Session, incident: Incident) -> None:

@@ -93,7 +93,8 @@ def test_x4_r1_an_incident_of_several_alerts_ends_with_the_last_of_them() -> Non
     assert get(api).end_at is None
     observe("web", "UP", start=T0 + 600)
     assert (get(api).end_at, story(api)[-1]) == (clock.at(T0 + 600), (10, "RESOLVED"))
-    assert {one.ended_at for one in every(AffectedMonitor) if one.incident_id == api} == {clock.at(T0 + 600)}
+    ended = {one.monitor_tag: one.ended_at for one in every(AffectedMonitor) if one.incident_id == api}
+    assert ended == {"api": clock.at(T0 + 300), "web": clock.at(T0 + 600)}
     assert [state for _, state in story(api)].count("RESOLVED") == 1
 
 
@@ -280,8 +281,21 @@ def test_x4_when_the_last_active_alert_leaves_the_incident_is_closed() -> None:
     observe("web", "UP", start=T0 + 300)
     assert get(web).is_open
     split(web, "api")
-    assert (get(web).end_at, story(web)) == (clock.at(T0 + 300), [(0, "INVESTIGATING"), (5, "RESOLVED")])
+    recovery = [(5, "INVESTIGATING"), (5, "RESOLVED")]
+    assert (get(web).end_at, story(web)) == (clock.at(T0 + 300), [(0, "INVESTIGATING"), *recovery])
     assert get(api).is_open
+
+
+def test_x4_an_impact_that_was_over_before_a_merge_or_a_split_stays_over() -> None:
+    web, api, mail = fail("web", "api", "mail")
+    merge(api, web)
+    observe("api", "UP", start=T0 + 300)
+    merge(web, mail)
+    ends = {one.monitor_tag: one.ended_at for one in every(AffectedMonitor) if one.incident_id == mail}
+    assert ends == {"web": None, "mail": None, "api": clock.at(T0 + 300)}
+    split(mail, "mail")
+    ends = {one.monitor_tag: one.ended_at for one in every(AffectedMonitor) if one.incident_id == mail}
+    assert ends == {"web": None, "api": clock.at(T0 + 300)}
 
 
 def test_x4_what_began_with_the_other_one_begins_later_again() -> None:
