@@ -71,6 +71,18 @@ def goes_on(ended_at: datetime, at: datetime, minutes: int) -> bool:
     return at - ended_at < timedelta(minutes=minutes)
 
 
+def reopenings(updates: Sequence[tuple[int | None, IncidentState]]) -> list[bool]:
+    """Which updates, in time order, opened the incident again: those after a resolution of the same story.
+
+    A merged incident brings a story of its own, told by its number; the end of one does not make the other re-opened.
+    """
+    found, before = [], dict[int | None, IncidentState]()
+    for story, state in updates:
+        found.append(before.get(story) is IncidentState.RESOLVED and state is not IncidentState.RESOLVED)
+        before[story] = state
+    return found
+
+
 def is_shared(started_at: datetime, at: datetime, minutes: int) -> bool:
     """Whether an incident and another trigger are so close together that they are one trouble (X4)."""
     return abs(at - started_at) <= timedelta(minutes=minutes)

@@ -201,7 +201,7 @@ def _lines(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
             monitor_tag=alert.monitor_tag,
             monitor_name=alert.monitor_name,
             is_monitor_there=alert.monitor_id is not None,
-            title=incident_title(rule_from_facts(alert.rule), alert.monitor_name),
+            title=title_of(alert),
             status=alert.alert_status,
             triggered_at=alert.triggered_at,
             resolved_at=alert.resolved_at,
@@ -217,6 +217,11 @@ def _lines(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
         )
         for alert, state in pairs
     )
+
+
+def title_of(alert: Alert) -> str:
+    """`Payment API STATUS: DOWN`."""
+    return incident_title(rule_from_facts(alert.rule), alert.monitor_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +361,19 @@ def around(session: Session, monitor_id: int, alert: AlertLine, *, steps: int = 
     end = min(
         now, (alert.resolved_at or now) + (margin / 2 if alert.resolved_at else timedelta()), start + timedelta(days=1)
     )
+    return measured(session, monitor_id, start, end, failing=(alert.triggered_at, alert.resolved_at), steps=steps)
+
+
+def measured(
+    session: Session,
+    monitor_id: int,
+    start: datetime,
+    end: datetime,
+    *,
+    failing: tuple[datetime, datetime | None],
+    steps: int = 60,
+) -> Around:
+    """What was measured in a span; `failing` from when to when the alert was active."""
     query = (
         select(Sample.at, Sample.status, Sample.span_s, Sample.latency_ms)
         .where(Sample.monitor_id == monitor_id, Sample.at.between(int(start.timestamp()), int(end.timestamp())))
@@ -364,8 +382,8 @@ def around(session: Session, monitor_id: int, alert: AlertLine, *, steps: int = 
     seen = [Point(at, from_code(status), span, ms) for at, status, span, ms in session.execute(query)]
     size = -(-len(seen) // 480) if seen else 1
     points = tuple((clock.at(point.at), point.latency_ms) for point in seen[::size])
-    failing = ((alert.triggered_at, min(end, alert.resolved_at or end)),)
-    return Around(start, end, points, _strip(seen, start, end, steps), failing)
+    begin, finish = max(start, failing[0]), min(end, failing[1] or end)
+    return Around(start, end, points, _strip(seen, start, end, steps), ((begin, finish),) if begin < finish else ())
 
 
 _RANK = {Status.NO_DATA: 0, Status.UP: 1, Status.MAINTENANCE: 1, Status.DEGRADED: 2, Status.DOWN: 3}

@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from kener.domain.alerting import AlertStatus
-from kener.domain.incidents import IncidentState, Source
+from kener.domain.incidents import IncidentState, Source, reopenings
 from kener.domain.status import Status
 from kener.models import Alert, Incident, IncidentUpdate, Monitor
 from kener.queries.paging import Part, like, part
@@ -41,6 +41,7 @@ class Update:
     is_automatic: bool
     author: str | None
     merged_from_id: int | None
+    reopens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ def incident(session: Session, incident_id: int) -> Story | None:
         return None
     merged = select(Incident).where(Incident.merged_into_id == incident_id).order_by(Incident.id)
     alerts = session.scalars(select(Alert).where(Alert.incident_id == incident_id).order_by(Alert.id))
-    ordered = sorted(found.updates, key=lambda update: (update.at, update.id), reverse=True)
+    ordered = sorted(found.updates, key=lambda update: (update.at, update.id))
+    reopens = reopenings([(update.merged_from_id, update.state) for update in ordered])
     return Story(
         id=found.id,
         title=found.title,
@@ -172,7 +174,10 @@ def incident(session: Session, incident_id: int) -> Story | None:
         is_private=found.is_private,
         version=found.version,
         created_by=found.created_by,
-        updates=tuple(Update(u.id, u.state, u.text, u.at, u.is_automatic, u.author, u.merged_from_id) for u in ordered),
+        updates=tuple(
+            Update(u.id, u.state, u.text, u.at, u.is_automatic, u.author, u.merged_from_id, again)
+            for u, again in reversed(list(zip(ordered, reopens, strict=True)))
+        ),
         affected=tuple(
             Affected(a.monitor_tag, a.monitor_name, a.impact, a.monitor_id is not None) for a in found.affected
         ),

@@ -18,7 +18,7 @@ from kener import clock
 from kener.domain import display
 from kener.domain.days import day_bounds
 from kener.domain.durations import in_words
-from kener.domain.incidents import IncidentState, Source
+from kener.domain.incidents import IncidentState, Source, reopenings
 from kener.domain.specs import MonitorType
 from kener.domain.status import Status
 from kener.domain.uptime import Seconds, disjoint, overlap
@@ -110,6 +110,7 @@ class UpdateRow:
     text: str
     at: datetime
     is_automatic: bool
+    reopens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,7 +501,8 @@ def _incidents(session: Session, query: Any, *, staff: bool) -> list[IncidentRow
 def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRow:
     """`hidden` monitors are left out; only those of `active` ones are pages to go to."""
     affected = [one for one in found.affected if one.monitor_id not in hidden]
-    updates = sorted(found.updates, key=lambda update: (update.at, update.id), reverse=True)
+    updates = sorted(found.updates, key=lambda update: (update.at, update.id))
+    reopens = reopenings([(update.merged_from_id, update.state) for update in updates])
     return IncidentRow(
         id=found.id,
         title=found.title,
@@ -517,7 +519,8 @@ def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRo
             for one in affected
         ),
         updates=tuple(
-            UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic) for update in updates
+            UpdateRow(update.id, update.state, update.text, update.at, update.is_automatic, again)
+            for update, again in reversed(list(zip(updates, reopens, strict=True)))
         ),
     )
 

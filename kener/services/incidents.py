@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from kener import clock, live
 from kener.db import transaction
-from kener.domain.incidents import IncidentState, Source
+from kener.domain.incidents import IncidentState
 from kener.domain.inputs import AffectedInput, IncidentInput, PostMortemInput, UpdateInput
 from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate, Monitor
 from kener.services import audit, post_mortems
@@ -167,7 +167,7 @@ def _set_end(session: Session, incident: Incident, end_at: datetime | None, acto
     if end_at is None or end_at == incident.end_at:
         return
     active = session.scalar(select(Alert.id).where(Alert.incident_id == incident.id, Alert.active_key.is_not(None)))
-    if incident.source is Source.ALERT and active is not None:
+    if active is not None:
         raise Refused({"end_at": "Its alert is still active: the incident ends when the alert resolves."})
     _end(incident, end_at, actor)
 

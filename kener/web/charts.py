@@ -135,6 +135,36 @@ def latency_chart(
     )
 
 
+def episode_chart(
+    points: Sequence[tuple[datetime, float | None]],
+    statuses: Sequence[Status],
+    start: datetime,
+    end: datetime,
+    *,
+    triggered_at: datetime,
+    resolved_at: datetime | None,
+    failing: Sequence[tuple[datetime, datetime]],
+    zone: tzinfo = UTC,
+) -> Markup:
+    """What was measured around an alert, its turns marked. Where no response time was measured, the statuses alone."""
+    turns = [(triggered_at, "triggered", True), (resolved_at, "resolved", False)]
+    pins = [
+        Pin(at, f"{at.astimezone(zone):%H:%M:%S} {word}", strong)
+        for at, word, strong in turns
+        if at is not None and start <= at <= end
+    ]
+    if any(value is not None for _, value in points):
+        return latency_chart(points, start, end, zone=zone, strip=statuses, pins=pins, failing=failing)
+    return Markup(
+        '<figure class="minutes minutes-wide">{}<p><span>{}</span><span>{}</span></p><figcaption>{}.</figcaption></figure>'
+    ).format(
+        minute_strip(statuses, start, end, zone=zone),
+        _stamp(start, start, end, zone),
+        _stamp(end, start, end, zone),
+        strip_words(statuses, start, end, zone=zone),
+    )
+
+
 _GRID = (
     f'<line class="grid" x1="0" x2="100%" y1="{_CHART_TOP}" y2="{_CHART_TOP}"/>'
     f'<line class="grid" x1="0" x2="100%" y1="{(_CHART_TOP + _CHART_FOOT) // 2}" y2="{(_CHART_TOP + _CHART_FOOT) // 2}"/>'

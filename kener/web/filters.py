@@ -42,6 +42,7 @@ def register(app: Flask) -> None:
         ruler=drawings.ruler,
         legend=drawings.legend,
         minute_strip=charts.minute_strip,
+        episode_chart=charts.episode_chart,
         latency_chart=charts.latency_chart,
         has_endpoint=app.view_functions.__contains__,
     )

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kener.domain.incidents import IncidentState, Story, goes_on, impact_end, outcome, state_before_resolution
+from kener.domain.incidents import (
+    IncidentState,
+    Story,
+    goes_on,
+    impact_end,
+    outcome,
+    reopenings,
+    state_before_resolution,
+)
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LETTERS = {state.name[:2]: state for state in IncidentState}
@@ -97,3 +105,11 @@ def test_x4_an_impact_that_ended_early_stays_ended_until_the_incident_has_ended_
 def test_the_states_are_four_stages_with_a_word_each() -> None:
     told = [(state.stage, state.word) for state in IncidentState]
     assert told == [(1, "Investigating"), (2, "Identified"), (3, "Monitoring"), (4, "Resolved")]
+
+
+def test_o3_an_update_after_a_resolution_re_opens_and_a_merged_story_keeps_its_own_end():
+    resolved, looking = IncidentState.RESOLVED, IncidentState.INVESTIGATING
+    assert reopenings([(None, looking), (None, resolved), (None, resolved), (None, looking), (None, looking)]) == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+    assert reopenings([(7, resolved), (None, looking), (7, looking), (None, resolved)]) == [False, False, True, False]

@@ -12,6 +12,7 @@ from kener.extensions import csrf
 from kener.markup import gist, markdown, plain
 from kener.queries import history
 from kener.queries import public as rows
+from kener.queries.glances import glances
 from kener.services import accounts, site
 from kener.web.access import public, safe_next
 from kener.web.errors import answer
@@ -113,7 +114,14 @@ def incident(incident_id: int) -> BaseResponse:
     found = rows.incident(session, incident_id, staff=is_staff())
     if found is None:
         return _merged(incident_id)
-    return render("public/incident.html", fragment="live", site=site.read(session), incident=found, revision=now)
+    return render(
+        "public/incident.html",
+        fragment="live",
+        site=site.read(session),
+        incident=found,
+        glances=glances(session, incident_id, staff=is_staff()),
+        revision=now,
+    )
 
 
 def _merged(incident_id: int) -> BaseResponse:

@@ -10,8 +10,8 @@ from kener.db import db
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import IncidentInput, UpdateInput, check
 from kener.domain.permissions import Permission
+from kener.queries import alerts, glances, site
 from kener.queries import incidents as rows
-from kener.queries import site
 from kener.services import incidents
 from kener.services.errors import Conflict, Refused
 from kener.web.access import actor, requires
@@ -93,17 +93,21 @@ def show(incident_id: int) -> BaseResponse:
 def _show(
     incident_id: int, form: dict[str, Any], errors: dict[str, str], *, status: int = 200, message: str | None = None
 ) -> BaseResponse:
-    found = find(incident_id)
+    found, session = find(incident_id), db.session()
     return render(
         "manage/incidents/show.html",
         fragment="story",
         status=status,
         incident=found,
+        glances=glances.glances(session, incident_id, staff=True),
+        decided=glances.decided(session, incident_id),
+        notices=glances.told(session, incident_id),
+        changes=alerts.changes(session, f"incident-{incident_id}", limit=20),
         form={"state": found.state.value, "text": "", "at": "", "confirm": False, "ask": False} | form,
         errors=errors,
         states=STEPS,
         message=message,
-        site=site.read(db.session()),
+        site=site.read(session),
         now=clock.now(),
     )
 
@@ -114,13 +118,10 @@ def post_update(incident_id: int) -> BaseResponse:
     """Add an update. Resolving while the alert is still TRIGGERED is asked for first (O3)."""
     found, form = find(incident_id), request.form
     checked, errors = _read_update(form)
-    typed = {"state": form.get("state", ""), "text": form.get("text", ""), "at": form.get("at", "")}
-    typed |= ticked(form, "confirm")  # type: ignore[arg-type]
-    if checked and checked.state is IncidentState.RESOLVED and found.active_alert and not typed["confirm"]:
-        errors = {
-            "confirm": f"Alert {found.active_alert.id} is still TRIGGERED: the next failing check opens the incident again. "
-            "Tick this to resolve it all the same."
-        }
+    typed: dict[str, Any] = {name: form.get(name, "") for name in ("state", "text", "at")}
+    typed |= ticked(form, "confirm")
+    if checked:
+        errors = _ask_to_resolve(found, checked, confirmed=typed["confirm"])
     if checked is None or errors:
         return _show(incident_id, typed | {"ask": "confirm" in errors}, errors, status=422)
     try:
@@ -130,6 +131,16 @@ def post_update(incident_id: int) -> BaseResponse:
     if wants_fragment():
         return _show(incident_id, {}, {}, message="Posted. Visitors see it now.")
     return done(url_for(".show", incident_id=incident_id), "Posted. Visitors see it now.")
+
+
+def _ask_to_resolve(found: rows.Story, given: UpdateInput, *, confirmed: bool) -> dict[str, str]:
+    """Resolving by hand while an alert is TRIGGERED is asked for first (O3)."""
+    if given.state is not IncidentState.RESOLVED or found.active_alert is None or confirmed:
+        return {}
+    return {
+        "confirm": f"Alert {found.active_alert.id} is still TRIGGERED: the next failing check opens the incident again. "
+        "Tick this to resolve it all the same."
+    }
 
 
 @bp.get("/<id:incident_id>/updates/<id:update_id>/edit")
@@ -147,9 +158,12 @@ def change_update(incident_id: int, update_id: int) -> BaseResponse:
     """Correct an update; state and end of the incident are retold."""
     found, entry = _entry(incident_id, update_id)
     checked, errors = _read_update(request.form, unchanged=entry)
-    typed = {name: request.form.get(name, "") for name in ("state", "text", "at")}
-    if checked is None:
-        return _update_form(found, entry, typed, errors, status=422)
+    typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("state", "text", "at")}
+    typed |= ticked(request.form, "confirm")
+    if checked and entry.state is not IncidentState.RESOLVED:
+        errors = _ask_to_resolve(found, checked, confirmed=typed["confirm"])
+    if checked is None or errors:
+        return _update_form(found, entry, typed | {"ask": "confirm" in errors}, errors, status=422)
     try:
         incidents.edit_update(incident_id, update_id, checked, actor=actor())
     except Refused as refused:
@@ -289,14 +303,14 @@ def _form(
 
 
 def _update_form(
-    found: rows.Story, entry: rows.Update, form: dict[str, str], errors: dict[str, str], *, status: int = 200
+    found: rows.Story, entry: rows.Update, form: dict[str, Any], errors: dict[str, str], *, status: int = 200
 ) -> BaseResponse:
     return render(
         "manage/incidents/update.html",
         status=status,
         incident=found,
         entry=entry,
-        form=form,
+        form={"confirm": False, "ask": False} | form,
         errors=errors,
         states=STEPS,
     )
