@@ -1,14 +1,15 @@
 """The back-test: what a draft would have made of stored samples, beside the current rule. Contract: incident automation, X1."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median_low
 from zoneinfo import ZoneInfo
 
 from kener.domain.advice import advice
 from kener.domain.alerting import Rule
+from kener.domain.incidents import goes_on
 from kener.domain.replay import Episode, Order, Part, Side, Walk
 
 EPISODES_TOLD = 500
@@ -17,7 +18,7 @@ EPISODES_TOLD = 500
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a rule would have made. `delay_s`: from the first failing sample to the alert, typically; None without an alert."""
+    """What a rule would have made; by day, what began then. `delay_s`: from the first failing sample to the alert, typically."""
 
     rule: Rule
     alerts: int
@@ -26,13 +27,14 @@ class Figures:
     longest_s: int
     notices: int
     delay_s: int | None
-    by_day: tuple[int, ...]
+    alerts_by_day: tuple[int, ...]
+    incidents_by_day: tuple[int, ...]
     episodes: tuple[Episode, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BackTest:
-    """The draft beside the current rule. `by_day` of the figures counts what began on each of `days`."""
+    """The draft beside the current rule."""
 
     start: int
     end: int
@@ -61,21 +63,44 @@ def tell(order: Order, parts: Sequence[Part], *, zone: ZoneInfo) -> BackTest:
 
 
 def _figures(side: Side, walks: Iterable[Walk], end: int, days: Sequence[date], zone: ZoneInfo) -> Figures:
-    episodes = sorted((episode for walk in walks for episode in walk.episodes), key=lambda episode: episode.start)
+    walked = list(walks)
+    episodes = sorted((episode for walk in walked for episode in walk.episodes), key=lambda episode: episode.start)
+    incidents = [episode for walk in walked for episode in _opening(side, walk.episodes)]
     lengths = [episode.length_s(end) for episode in episodes]
-    began = Counter(datetime.fromtimestamp(episode.start, zone).date() for episode in episodes)
     ended = sum(1 for episode in episodes if episode.end is not None)
     return Figures(
         rule=side.rule,
         alerts=len(episodes),
-        incidents=len(episodes) if side.rule.create_incident else 0,
+        incidents=len(incidents),
         in_alert_s=sum(lengths),
         longest_s=max(lengths, default=0),
         notices=side.triggers * (len(episodes) + ended),
         delay_s=median_low(episode.start - episode.failing_since for episode in episodes) if episodes else None,
-        by_day=tuple(began[day] for day in days),
+        alerts_by_day=_by_day(episodes, days, zone),
+        incidents_by_day=_by_day(incidents, days, zone),
         episodes=tuple(episodes[-EPISODES_TOLD:]),
     )
+
+
+def _opening(side: Side, episodes: Sequence[Episode]) -> Iterator[Episode]:
+    """The alerts of one monitor that open an incident of their own; the others go on in the one before (R4)."""
+    if not side.rule.create_incident:
+        return
+    previous: Episode | None = None
+    for episode in episodes:
+        minutes, ended_at = side.reopen_minutes, previous.end if previous else None
+        if minutes is None or ended_at is None or not goes_on(_instant(ended_at), _instant(episode.start), minutes):
+            yield episode
+        previous = episode
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _by_day(episodes: Iterable[Episode], days: Sequence[date], zone: ZoneInfo) -> tuple[int, ...]:
+    began = Counter(datetime.fromtimestamp(episode.start, zone).date() for episode in episodes)
+    return tuple(began[day] for day in days)
 
 
 def _days(order: Order, zone: ZoneInfo) -> tuple[date, ...]:

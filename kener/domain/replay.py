@@ -16,11 +16,12 @@ from kener.domain.uptime import Point, Seconds
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A rule, the tags of the monitors it watches, and how many triggers it tells."""
+    """A rule, the tags of the monitors it watches, how many triggers it tells, and within how many minutes an incident goes on (R4)."""
 
     rule: Rule
     monitors: tuple[str, ...]
     triggers: int = 0
+    reopen_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def _draft(session: Session, given: AlertConfigurationInput) -> Side:
     known = {found.id: found.is_active for found in session.execute(query)}
     if unknown := set(given.trigger_ids) - known.keys():
         raise Refused({"trigger_ids": f"There is no trigger {', '.join(map(str, sorted(unknown)))}."})
-    return Side(given.rule, tuple(sorted(tags)), sum(known.values()))
+    return Side(given.rule, tuple(sorted(tags)), sum(known.values()), given.reopen_minutes)
 
 
 def _stored(session: Session, config_id: int) -> Side | None:
@@ -91,7 +91,8 @@ def _stored(session: Session, config_id: int) -> Side | None:
     if flaw(configuration.rule):
         return None
     tags = tuple(sorted(monitor.tag for monitor in configuration.monitors))
-    return Side(configuration.rule, tags, sum(1 for trigger in configuration.triggers if trigger.is_active))
+    active = sum(1 for trigger in configuration.triggers if trigger.is_active)
+    return Side(configuration.rule, tags, active, configuration.reopen_minutes)
 
 
 def size(given: Order) -> int:

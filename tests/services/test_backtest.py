@@ -76,11 +76,12 @@ def test_x1_a_back_test_finds_the_very_alerts_that_the_live_services_made(seed: 
         make_monitor(tag)
     hook = make_trigger()
     rules: list[dict[str, Any]] = [
-        {"failure_threshold": 2, "success_threshold": 2, "create_incident": "YES"},
+        {"failure_threshold": 2, "success_threshold": 2, "create_incident": "YES", "reopen_minutes": 45},
         {"alert_value": "DEGRADED", "failure_threshold": 3, "success_threshold": 1},
         {"alert_for": "LATENCY", "alert_value": "300", "failure_threshold": 2, "success_threshold": 3},
         {"alert_for": "UPTIME", "alert_value": "80", "uptime_window": "1h", "failure_threshold": 1},
         {"alert_for": "UPTIME", "alert_value": "85.5", "uptime_window": "24h", "failure_threshold": 2},
+        {"failure_threshold": 1, "success_threshold": 1, "flapping_start": 10, "flapping_stop": 5},
     ]
     ids = [make_configuration(["api", "web"], trigger_ids=[hook], **rule) for rule in rules]
     plan_maintenance("api", start=T0 + 2 * HOUR, end=T0 + 3 * HOUR)
@@ -89,6 +90,8 @@ def test_x1_a_back_test_finds_the_very_alerts_that_the_live_services_made(seed: 
         end = max(end, tell_a_story(tag, random.Random(f"{seed}{tag}")))
     assert all(happened(config_id) for config_id in ids)
     assert count(Alert) > 12
+    assert 0 < count(Incident) < len(happened(ids[0]))  # some went on (R4)
+    assert {"flap"} <= {decision.outcome.value for decision in every(Decision)}  # X3
     for config_id in ids:
         order = over(as_draft(config_id), T0, end + 1, config_id=config_id)
         result = backtest.run(order)

@@ -83,7 +83,10 @@ class Api:
             self.called.add((method, template or ""))
 
     def _template(self, path: str) -> str | None:
+        """The path of the document that means this one; a concrete path comes before one with parameters."""
         plain = path.partition("?")[0]
+        if plain in self.document["paths"]:
+            return plain
         return next(
             (found for found in self.document["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", found), plain)), None
         )

@@ -113,6 +113,7 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
         api.get(path)
         api.get(f"{path}/{number}")
         api.patch(f"{path}/{number}", {"is_active": "YES"})
+    api.post("/alert-configurations/backtest", rule | {"alert_configuration_id": configuration}, expect=200)
     api.get(f"/drills/{make(api, f'/alert-configurations/{configuration}/drill', {})}")
     for path in ("/alerts", "/incidents", "/deliveries"):
         [row] = api.get(path)[path[1:]]

@@ -10,7 +10,18 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from kener.extensions import csrf
 from kener.services.errors import Conflict, NotFound, Refused
 from kener.web.access import public
-from kener.web.api import alerts, comments, configurations, deliveries, drills, incidents, monitors, samples, triggers
+from kener.web.api import (
+    alerts,
+    backtests,
+    comments,
+    configurations,
+    deliveries,
+    drills,
+    incidents,
+    monitors,
+    samples,
+    triggers,
+)
 from kener.web.api.auth import ACCESS
 from kener.web.api.openapi import document
 from kener.web.api.operations import Operation
@@ -20,7 +31,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/api/v4"
 ABOUT_TAG = "Document"
-RESOURCES = (monitors, samples, incidents, comments, configurations, drills, alerts, triggers, deliveries)
+RESOURCES = (monitors, samples, incidents, comments, configurations, backtests, drills, alerts, triggers, deliveries)
 
 
 def register(app: Flask) -> None:

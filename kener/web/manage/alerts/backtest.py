@@ -161,23 +161,28 @@ def _tested(checked: AlertConfigurationInput | None, errors: dict[str, str], sav
 
 def _of(run: Run, name: str, saved: AlertConfiguration | None) -> Shown:
     """What came of a test that a worker makes; `use` stays in its address from where *Use it* has a place."""
-    shown = _result(run.result, run.order, saved) if run.result else Shown(run=run, run_name=name, use_for=run.config_id)
+    shown = (
+        _result(run.result, run.order, saved) if run.result else Shown(run=run, run_name=name, use_for=run.config_id)
+    )
     return shown if request.args.get("use") else replace(shown, use_for=None)
 
 
 def _result(result: BackTest, order: Order, saved: AlertConfiguration | None) -> Shown:
     sides = [result.draft, result.current] if result.current else [result.draft]
     noun = "incident" if all(side.rule.create_incident for side in sides) else "alert"
+    current = _by_day(result.current, noun) if result.current else None
     return Shown(
         result=result,
         noun=noun,
         lines=tuple(_lines(result.draft, result.current, noun)),
-        drawing=day_blocks(
-            result.days, result.draft.by_day, result.current.by_day if result.current else None, noun=noun
-        ),
+        drawing=day_blocks(result.days, _by_day(result.draft, noun), current, noun=noun),
         use_for=saved.id if saved and _differs_in_thresholds_only(order) else None,
         version=saved.version if saved else 0,
     )
+
+
+def _by_day(side: Figures, noun: str) -> tuple[int, ...]:
+    return side.incidents_by_day if noun == "incident" else side.alerts_by_day
 
 
 def _differs_in_thresholds_only(order: Order) -> bool:
