@@ -121,7 +121,7 @@ def return_update(headline: str, pause: timedelta, *, was_open: bool) -> str:
     """The Markdown of the update that an alert triggered again, in an incident that had ended, or had for its monitor (R4)."""
     since = in_words(pause.total_seconds())
     if was_open:
-        return f"{escape(headline)}: the alert triggered again, {since} after it had been resolved."
+        return f"Affected again: the alert {escape(headline)} triggered {since} after it had been resolved."
     return (
         f"Re-opened automatically: the alert {escape(headline)} triggered again, {since} after this incident had ended."
     )
@@ -155,13 +155,13 @@ def _listed(names: Sequence[str]) -> str:
 
 def unstable_update(headline: str) -> str:
     """The Markdown of the update that a monitor flaps (X3)."""
-    unstable = f"{escape(headline)} is unstable: it keeps changing between failing and passing."
+    unstable = f"Unstable: {escape(headline)} keeps changing between failing and passing."
     return f"{unstable} This incident stays open until it has calmed down."
 
 
 def calm_update(headline: str) -> str:
     """The Markdown of the update that a monitor has stopped flapping, and fails (X3)."""
-    return f"{escape(headline)} is no longer unstable: it fails all the time now."
+    return f"No longer unstable: {escape(headline)} fails all the time now."
 
 
 def alert_message(facts: AlertFacts) -> Message:

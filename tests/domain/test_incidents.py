@@ -11,6 +11,7 @@ from kener.domain.incidents import (
     Story,
     goes_on,
     impact_end,
+    is_shared,
     outcome,
     reopenings,
     state_before_resolution,
@@ -100,6 +101,11 @@ def test_x4_an_impact_that_ended_early_stays_ended_until_the_incident_has_ended_
     assert impact_end(early, before=end, now=later) == early
     assert impact_end(end, before=end, now=later) == later
     assert impact_end(early, before=end, now=None) is None
+
+
+@pytest.mark.parametrize(("seconds", "shared"), [(0, True), (300, True), (301, False), (-300, True), (-301, False)])
+def test_x4_what_begins_within_n_minutes_is_shared(seconds: int, shared: bool) -> None:
+    assert is_shared(START, START + timedelta(seconds=seconds), 5) is shared
 
 
 def test_the_states_are_four_stages_with_a_word_each() -> None:

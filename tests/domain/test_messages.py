@@ -14,12 +14,18 @@ from kener.domain.messages import (
     alert_message,
     alert_variables,
     as_json,
+    calm_update,
     closing_update,
     first_update,
     from_json,
     incident_title,
+    joining_update,
+    leaving_update,
     one_line,
+    over_earlier,
     reopening_update,
+    return_update,
+    unstable_update,
 )
 from kener.markup import markdown
 
@@ -140,6 +146,37 @@ def test_r2_the_total_duration_counts_from_the_start_of_the_incident() -> None:
 def test_o7_a_reason_stands_below_the_first_line_of_the_closing_update() -> None:
     update = closing_update(resolved(closing_reason="The monitor was paused."), started_at=AT)
     assert update.split("\n\n")[1:3] == ["The monitor was paused.", "#### Alert Details"]
+
+
+def test_x4_a_recovery_among_many_names_ten_of_those_that_are_left() -> None:
+    def last(*names: str) -> str:
+        return leaving_update(resolved(), names).split("\n\n")[-1]
+
+    assert last("A|b") == "The incident goes on: A\\|b is still affected."
+    assert last("A", "B") == "The incident goes on: A and B are still affected."
+    many = [f"M{number}" for number in range(12)]
+    assert last(*many) == f"The incident goes on: {', '.join(many[:10])} and 2 more are still affected."
+    over = resolved(closing_reason="The monitor was paused.")
+    assert leaving_update(over, ["A"]).split("\n\n")[:2] == [
+        "The alert Payment API STATUS: DOWN has been resolved after 47 minutes.",
+        "The monitor was paused.",
+    ]
+
+
+@given(names)
+def test_x3_x4_no_name_breaks_the_sentences_about_several_monitors(name: str) -> None:
+    seen = one_line(name)
+    told = [
+        unstable_update(name),
+        calm_update(name),
+        joining_update(name, again=True),
+        over_earlier([name]),
+        return_update(name, timedelta(minutes=4), was_open=False),
+        leaving_update(resolved(monitor_name=name), [name]),
+    ]
+    for text in told:
+        assert not page(text).select("a, em, strong, code, ul, ol, blockquote, table, h3, hr, del")
+        assert " ".join(seen.split()) in " ".join(page(text).body.get_text().split())
 
 
 def test_o3_the_re_opening_update_says_why() -> None:

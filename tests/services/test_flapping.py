@@ -41,8 +41,8 @@ def told() -> list[str]:
     """The automatic updates by their words, in time order."""
     words = {
         "Alert triggered": "first",
-        "is unstable": "unstable",
-        "no longer unstable": "calm",
+        "Unstable: ": "unstable",
+        "No longer unstable": "calm",
         "been resolved": "closing",
     }
     found = sorted(every(IncidentUpdate), key=lambda entry: (entry.at, entry.id))
@@ -56,7 +56,9 @@ def test_x3_while_it_flaps_the_incident_stays_open_with_one_update_and_ends_once
     assert told() == ["first", "unstable"]
     newest = every(IncidentUpdate)[-1]
     assert (newest.state, newest.at, newest.is_automatic) == (IncidentState.INVESTIGATING, clock.at(flap), True)
-    assert newest.text.startswith("Api STATUS: DOWN is unstable: ")
+    assert newest.text == (
+        "Unstable: Api STATUS: DOWN keeps changing between failing and passing. This incident stays open until it has calmed down."
+    )
     observe("api", *["UP"] * 16)
     assert only(Incident).is_open
     assert only(Alert).alert_status is AlertStatus.TRIGGERED

@@ -254,7 +254,7 @@ def test_x4_r4_both_options_together_continue_the_shared_incident() -> None:
     # It began too long ago to be shared, but its own part of it ended a moment ago.
     see("api", "DOWN", 9)
     assert impacts() == {"api": None, "web": None}
-    assert texts()[-1] == "Api STATUS: DOWN: the alert triggered again, 7 minutes after it had been resolved."
+    assert texts()[-1] == "Affected again: the alert Api STATUS: DOWN triggered 7 minutes after it had been resolved."
     assert {alert.incident_id for alert in every(Alert)} == {only(Incident).id}
 
 

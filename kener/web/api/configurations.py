@@ -24,13 +24,13 @@ class NewAlertConfiguration(Body, AlertConfigurationInput):
         "uptime_window": "For UPTIME only.",
         "create_incident": "YES: an alert opens an incident, and closes it.",
         "alert_description": "Begins the first comment of the incident.",
-        "reopen_minutes": "The next alert opens the last incident again if it ended less than so many minutes ago. Null: never.",
-        "flapping_start": "Percent of changes among the newest 20 evaluations from which a monitor counts as flapping. Null: never.",
-        "flapping_stop": "Percent at or below which it has calmed down.",
-        "group_minutes": "Incidents that open within so many minutes share one. Null: each has its own.",
-        "title_template": "Replaces the title of automatic incidents.",
-        "first_update_template": "Replaces the text of the first automatic update.",
-        "closing_update_template": "Replaces the text of the closing automatic update.",
+        "reopen_minutes": "The next alert of a monitor opens its last incident again if that ended less than so many minutes ago.",
+        "flapping_start": "Percent of changes among the newest 20 evaluations (of 19) from which an alert is held as unstable.",
+        "flapping_stop": "Percent at or below which it has calmed down: then a threshold says what is true.",
+        "group_minutes": "A monitor that fails within so many minutes of the start of another one's incident joins that.",
+        "title_template": "Replaces the title of automatic incidents: Mustache, with the variables of messages.",
+        "first_update_template": "Replaces the text of the first automatic update: Mustache in Markdown; values are shown as plain words.",
+        "closing_update_template": "Replaces the text of the closing automatic update; `duration` counts from the start of the incident.",
     }
     shown = {
         "alert_value": {
