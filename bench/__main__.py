@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import checks, fill, pages
+from bench import checks, fill, pages, replays
 from bench.product import ROOT, Product, machine_speed
 
 
 def main(parts: list[str]) -> None:
-    """Run the named parts, or all: checks, pages, storage."""
-    parts = parts or ["storage", "pages", "checks"]
+    """Run the named parts, or all: storage, pages, backtest, checks."""
+    parts = parts or ["storage", "pages", "backtest", "checks"]
     path = ROOT / "bench" / "results.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     results["machine"] = {
@@ -31,6 +31,8 @@ def main(parts: list[str]) -> None:
         results["storage"] = {"bytes_per_sample": round(grown / samples, 1), "samples": samples}
     if "pages" in parts:
         results["pages"] = pages.measure()
+    if "backtest" in parts:
+        results["backtest_cpu_s"] = replays.measure()
     if "checks" in parts:
         results["checks"] = [checks.measure(1_000), checks.measure(5_000), checks.measure(5_000, hanging=1_000)]
     path.write_text(json.dumps(results, indent=2) + "\n")
@@ -62,6 +64,8 @@ def table(results: dict[str, Any]) -> str:
             f"| polls per CPU second, nothing new | {page['polls_per_cpu_s']} | ≥ 3,000 |",
             f"| feeds per CPU second, 50 entries | {page['feeds_per_cpu_s']} | ≥ 1,000 |",
         ]
+    for rule, cpu_s in results.get("backtest_cpu_s", {}).items():
+        lines.append(f"| back-test of a {rule} rule, 30 days every minute | {cpu_s:.2f} s CPU | ≤ 1 s |")
     for row in results.get("checks", []):
         name = f"{row['monitors']:,} monitors" + (f", {row['hanging']:,} of them hang" if row["hanging"] else "")
         lines += [
