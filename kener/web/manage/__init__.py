@@ -11,8 +11,7 @@ from kener.queries import nav, site
 
 def register(app: Flask) -> None:
     """Bind every blueprint, and give their templates the site and the counts of the side navigation."""
-    from kener.web.manage.alerts import drills  # noqa: F401 - adds its routes to the blueprint of the alerts
-    from kener.web.manage.alerts import backtest  # noqa: F401 - adds its routes to the blueprint of the alerts
+    from kener.web.manage.alerts import backtest, drills  # noqa: F401 - add their routes to the blueprint of the alerts
     from kener.web.manage.alerts import routes as alerts
     from kener.web.manage.api_keys import routes as api_keys
     from kener.web.manage.deliveries import routes as deliveries
