@@ -130,9 +130,13 @@ def app(make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Flask
 
 
 class IsolatedClient(FlaskClient):
-    """Requests that do not see the app context which the test has entered, as in production."""
+    """Requests that do not see the app context which the test has entered, as in production.
+
+    What is sent while it is read is read to its end, within the request's context.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("buffered", True)
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 

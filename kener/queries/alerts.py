@@ -43,6 +43,7 @@ class AlertLine:
     monitor_name: str
     is_monitor_there: bool
     title: str
+    rule: Rule
     status: AlertStatus
     triggered_at: datetime
     resolved_at: datetime | None
@@ -156,27 +157,22 @@ def alert_lines(
     session: Session, *, status: str = "", config_id: int | None = None, limit: int = 10
 ) -> tuple[AlertLine, ...]:
     """The newest alerts: three statements."""
-    return _lines(session, session.execute(_alerts(config_id, status).limit(limit)).all())
+    return lines_of(session, session.execute(_alerts(config_id, status).limit(limit)).all())
 
 
 def log(
     session: Session, config_id: int | None, *, status: str = "", monitor: str = "", page: int = 1, size: int = 50
 ) -> Part[AlertLine]:
-    """The alert log of a configuration (A1)."""
+    """The newest alerts of a configuration, in pages."""
     query = _alerts(config_id, status)
     if monitor:
         query = query.where(Alert.monitor_tag == monitor)
     found = part(session, query, page=page, size=size, row=lambda row: row, whole=True)
-    return Part(_lines(session, found.rows), found.page, found.total, found.size)
+    return Part(lines_of(session, found.rows), found.page, found.total, found.size)
 
 
 def _alerts(config_id: int | None, status: str) -> Any:
-    query: Any = (
-        select(Alert, Incident.state)
-        .outerjoin(Incident, Incident.id == Alert.incident_id)
-        .where(Alert.is_drill.is_(False))
-        .order_by(Alert.triggered_at.desc(), Alert.id.desc())
-    )
+    query = alert_query()
     if config_id is not None:
         query = query.where(Alert.config_id == config_id)
     if status:
@@ -184,7 +180,18 @@ def _alerts(config_id: int | None, status: str) -> Any:
     return query
 
 
-def _lines(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
+def alert_query() -> Any:
+    """Alerts with the state of their incident, newest first; what `lines_of` takes. Fire drills are none of them."""
+    return (
+        select(Alert, Incident.state)
+        .outerjoin(Incident, Incident.id == Alert.incident_id)
+        .where(Alert.is_drill.is_(False))
+        .order_by(Alert.triggered_at.desc(), Alert.id.desc())
+    )
+
+
+def lines_of(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
+    """Alerts as lines, with what became of their deliveries: one statement more."""
     pairs = [(row[0], row[1]) for row in found]
     notices: dict[int, dict[DeliveryState, int]] = defaultdict(lambda: defaultdict(int))
     query = (
@@ -202,6 +209,7 @@ def _lines(session: Session, found: Iterable[Any]) -> tuple[AlertLine, ...]:
             monitor_name=alert.monitor_name,
             is_monitor_there=alert.monitor_id is not None,
             title=title_of(alert),
+            rule=rule_from_facts(alert.rule),
             status=alert.alert_status,
             triggered_at=alert.triggered_at,
             resolved_at=alert.resolved_at,
@@ -417,11 +425,19 @@ class Notice:
 
 def notices(session: Session, alert_id: int) -> list[Notice]:
     """What was sent to whom about an alert."""
-    query = select(Delivery).where(Delivery.alert_id == alert_id).order_by(Delivery.id)
-    return [
-        Notice(d.id, d.event, d.trigger_name, d.trigger_id, d.state, d.attempts, d.answer, d.next_at, d.sent_at)
-        for d in session.scalars(query)
-    ]
+    return list(notices_by_alert(session, [alert_id]).get(alert_id, ()))
+
+
+def notices_by_alert(session: Session, alert_ids: Sequence[int]) -> dict[int, tuple[Notice, ...]]:
+    """What was sent to whom, by alert."""
+    found: dict[int, list[Notice]] = defaultdict(list)
+    query = select(Delivery).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.id)
+    for d in session.scalars(query):
+        notice = Notice(
+            d.id, d.event, d.trigger_name, d.trigger_id, d.state, d.attempts, d.answer, d.next_at, d.sent_at
+        )
+        found[d.alert_id or 0].append(notice)
+    return {alert_id: tuple(told) for alert_id, told in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,3 +202,33 @@ def test_deliveries_are_filtered_and_paged_newest_first(api: Api, office: str) -
     assert api.refused("GET", "/deliveries", query_string={"state": "LOST"}).keys() == {"state"}
     api.get("/deliveries/999999", expect=404)
     api.post("/deliveries/999999/resend", expect=404)
+
+
+def test_a2_an_active_alert_is_resolved_by_hand(api: Api, office: str) -> None:
+    configure(api, create_incident="YES")
+    see(api, "DOWN", NOW - 600)
+    [alert] = api.get("/alerts")["alerts"]
+    path = f"/alerts/{alert['id']}"
+    assert api.refused("PATCH", path, {"alert_status": "RESOLVED"}).keys() == {"incident"}
+    assert api.refused("PATCH", path, {"alert_status": "TRIGGERED"}).keys() == {"alert_status"}
+    assert api.refused("PATCH", path, {"incident": "CLOSE"}).keys() == {"alert_status"}
+    given = {"alert_status": "RESOLVED", "incident": "LEAVE", "comment": "Bye."}
+    assert api.refused("PATCH", path, given).keys() == {"comment"}
+    over = api.patch(path, {"alert_status": "RESOLVED", "incident": "CLOSE", "comment": "A false alarm."})["alert"]
+    assert (over["alert_status"], over["closing_reason"]) == ("RESOLVED", "Resolved by hand.")
+    comments = api.get(f"/incidents/{alert['incident_id']}/comments")["comments"]
+    assert [(one["state"], one["is_automatic"]) for one in comments] == [("INVESTIGATING", "YES"), ("RESOLVED", "NO")]
+    assert comments[1]["comment"] == "A false alarm."
+    assert api.refused("PATCH", path, {"alert_status": "TRIGGERED"}).keys() == {"alert_status"}
+    api.patch("/alerts/99999", {"alert_status": "RESOLVED"}, expect=404)
+
+
+def test_a2_only_a_resolved_alert_is_deleted(api: Api, office: str) -> None:
+    configure(api)
+    see(api, "DOWN", NOW - 600)
+    [alert] = api.get("/alerts")["alerts"]
+    api.delete(f"/alerts/{alert['id']}", expect=422)
+    see(api, "UP", NOW - 540)
+    api.delete(f"/alerts/{alert['id']}")
+    api.get(f"/alerts/{alert['id']}", expect=404)
+    api.delete(f"/alerts/{alert['id']}", expect=404)

@@ -119,6 +119,9 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
         [row] = api.get(path)[path[1:]]
         api.get(f"{path}/{row['id']}")
     api.post(f"/deliveries/{row['id']}/resend", expect=200)
+    [alert] = api.get("/alerts")["alerts"]
+    api.patch(f"/alerts/{alert['id']}", {"alert_status": "RESOLVED", "incident": "CLOSE"})
+    api.delete(f"/alerts/{alert['id']}")
     incident = make(api, "/incidents", {"title": "Lights out", "start_date_time": minute})
     api.patch(f"/incidents/{incident}", {"title": "Power cut"})
     comment = make(api, f"/incidents/{incident}/comments", {"comment": "We look.", "state": "IDENTIFIED"})

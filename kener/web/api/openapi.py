@@ -122,7 +122,7 @@ def _responses(operation: Operation, method: str, *, in_path: bool, public: bool
         409: method != "get",
         413: has_body,
         415: has_body,
-        422: has_body or operation.query is not None or method == "post",
+        422: has_body or operation.query is not None or method in ("post", "delete"),
         429: not public,
         500: True,
         503: not public,

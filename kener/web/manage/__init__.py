@@ -11,6 +11,7 @@ from kener.queries import nav, site
 
 def register(app: Flask) -> None:
     """Bind every blueprint, and give their templates the site and the counts of the side navigation."""
+    from kener.web.manage.alert_log import routes as alert_log
     from kener.web.manage.alerts import backtest, drills  # noqa: F401 - add their routes to the blueprint of the alerts
     from kener.web.manage.alerts import routes as alerts
     from kener.web.manage.api_keys import routes as api_keys
@@ -24,7 +25,19 @@ def register(app: Flask) -> None:
     from kener.web.manage.triggers import routes as triggers
     from kener.web.manage.why import routes as why
 
-    for module in (overview, monitors, alerts, why, incidents, maintenances, triggers, deliveries, api_keys, settings):
+    for module in (
+        overview,
+        monitors,
+        alerts,
+        alert_log,
+        why,
+        incidents,
+        maintenances,
+        triggers,
+        deliveries,
+        api_keys,
+        settings,
+    ):
         app.register_blueprint(module.bp)
     app.context_processor(_frame)
 

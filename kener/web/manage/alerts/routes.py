@@ -1,4 +1,4 @@
-"""Alert configurations: list, create, look, change, activate, deactivate, delete; the log of their alerts."""
+"""Alert configurations: list, create, look, change, activate, deactivate, delete."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from kener import clock
 from kener.db import db
-from kener.domain.alerting import AlertStatus, AlertType, Outcome, Severity
+from kener.domain.alerting import AlertType, Outcome, Severity
 from kener.domain.inputs import AlertConfigurationInput, check
 from kener.domain.permissions import Permission
 from kener.models import AlertConfiguration
@@ -27,7 +27,6 @@ bp = Blueprint("manage_alerts", __name__, url_prefix="/manage/alerts")
 
 TYPES = {kind.value: kind.value for kind in AlertType}
 STATES = {"TRIGGERED": "TRIGGERED", "ACTIVE": "Active", "INACTIVE": "Inactive"}
-STATUSES = {status.value: status.value for status in AlertStatus}
 WINDOWS = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 SEVERITIES = {severity.value: severity.value for severity in Severity}
 _FIELDS = ("alert_for", "alert_value", "uptime_window", "failure_threshold", "success_threshold", "severity")
@@ -159,30 +158,6 @@ def _pins(alert: rows.AlertLine | None, here: site.Site) -> list[Pin]:
     if alert.resolved_at:
         pins.append(Pin(alert.resolved_at, f"{alert.resolved_at.astimezone(here.tz):%H:%M:%S} resolved"))
     return pins
-
-
-@bp.get("/<id:config_id>/log")
-@requires(Permission.READ)
-def log(config_id: int) -> BaseResponse:
-    """Alert Logs (A1): every alert of a configuration."""
-    _find(config_id)
-    session = db.session()
-    status = lists.one_of("status", STATUSES)
-    watched = {one.tag: one.name for one in rows.watched(session, config_id)}
-    monitor = lists.one_of("monitor", watched)
-    part = rows.log(session, config_id, status=status, monitor=monitor, page=lists.page_number())
-    labels = {"status": status, "monitor": monitor and watched[monitor]}
-    return render(
-        "manage/alerts/log.html",
-        fragment="list",
-        configuration=rows.configuration(session, config_id),
-        part=part,
-        foot=lists.foot(part),
-        tags=lists.tags(labels),
-        chosen={"status": status, "monitor": monitor},
-        statuses=STATUSES,
-        watched=watched,
-    )
 
 
 @bp.get("/<id:config_id>/edit")
