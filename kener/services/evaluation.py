@@ -25,6 +25,7 @@ from kener.models import (
     Maintenance,
     MaintenanceMonitor,
     MaintenanceWindow,
+    Monitor,
     Sample,
     SampleNote,
     Streak,
@@ -179,13 +180,17 @@ def _samples(session: Session, monitor_id: int, until: int, number: int) -> list
 
 
 def _watches(session: Session, monitor_ids: Iterable[int]) -> list[_Watch]:
-    """Active configurations of these monitors, with what they have counted and their active alerts: three statements."""
+    """Active configurations of these monitors, with what they have counted and their active alerts: three statements.
+
+    A paused monitor is not watched: a sample that is written for it by hand is kept, but decides nothing (O7).
+    """
     ids = sorted(monitor_ids)
     link = configuration_monitor.c
     query = (
         select(AlertConfiguration, link.monitor_id)
         .join(configuration_monitor, link.config_id == AlertConfiguration.id)
-        .where(link.monitor_id.in_(ids), AlertConfiguration.is_active.is_(True))
+        .join(Monitor, Monitor.id == link.monitor_id)
+        .where(link.monitor_id.in_(ids), AlertConfiguration.is_active.is_(True), Monitor.is_active.is_(True))
         .order_by(AlertConfiguration.id, link.monitor_id)
     )
     pairs = session.execute(query).all()

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live
 from kener.db import transaction
+from kener.domain.incidents import Source
 from kener.domain.inputs import MonitorInput
 from kener.domain.specs import MonitorType
-from kener.models import AlertConfiguration, Monitor, MonitorState, configuration_monitor
+from kener.models import AffectedMonitor, AlertConfiguration, Incident, Monitor, MonitorState, configuration_monitor
 from kener.services import alerts, audit, drills, recording, scheduling
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
@@ -64,6 +65,8 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
         elif monitor.is_hidden and not was_hidden:
             deliveries = _end_alerts(session, monitor, "The monitor was hidden.")
         session.flush()
+        if monitor.is_hidden and not was_hidden:
+            _hide_incidents(session, monitor)
         is_checked = (monitor.monitor_type, monitor.type_data, monitor.interval_seconds, monitor.cron)
         if is_checked != was_checked or was_active != monitor.is_active:
             scheduling.plan(session, monitor, soon=True)
@@ -153,6 +156,21 @@ def _locked(session: Session, tag: str) -> Monitor:
 def _end_alerts(session: Session, monitor: Monitor, reason: str, *, outlives: bool = False) -> list[int]:
     active = alerts.active_of(session, monitor_id=monitor.id)
     return alerts.end_all(session, active, at=clock.now(), reason=reason, outlives=outlives)
+
+
+def _hide_incidents(session: Session, monitor: Monitor) -> None:
+    """Its automatic incidents are for operators only as well, unless they affect another monitor that visitors see (L7)."""
+    of = AffectedMonitor.incident_id
+    mine = select(of).where(AffectedMonitor.monitor_id == monitor.id)
+    shown = select(of).join(Monitor, Monitor.id == AffectedMonitor.monitor_id).where(Monitor.is_hidden.is_(False))
+    query = select(Incident).where(
+        Incident.source == Source.ALERT,
+        Incident.id.in_(mine),
+        Incident.id.not_in(shown),
+        Incident.is_private.is_(False),
+    )
+    for incident in session.scalars(query):
+        incident.is_private = True
 
 
 def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:

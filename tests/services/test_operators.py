@@ -20,6 +20,7 @@ from kener.models import (
     Delivery,
     Incident,
     IncidentUpdate,
+    Sample,
     Streak,
 )
 from kener.services import configurations, incidents, monitors
@@ -452,7 +453,7 @@ def test_o7_a_hidden_monitor_that_is_still_down_opens_a_private_incident() -> No
     observe("api", "DOWN")
     monitors.update("api", monitor_input(is_hidden=True), actor=SAM)
     observe("api", "DOWN")
-    assert [(incident.is_open, incident.is_private) for incident in every(Incident)] == [(False, False), (True, True)]
+    assert [(incident.is_open, incident.is_private) for incident in every(Incident)] == [(False, True), (True, True)]
 
 
 def test_o7_new_thresholds_and_words_leave_an_active_alert_alone() -> None:
@@ -487,3 +488,26 @@ def test_a_configuration_goes_with_its_last_monitor() -> None:
     assert [monitor.tag for monitor in only(AlertConfiguration).monitors] == ["web"]
     monitors.delete("web", actor=SAM)
     assert count(AlertConfiguration) == 0
+
+
+def test_l7_hiding_a_monitor_hides_its_automatic_incidents_from_visitors() -> None:
+    for tag in ("api", "db"):
+        make_monitor(tag)
+        make_configuration(tag, failure_threshold=1, success_threshold=1, create_incident="YES")
+        observe(tag, "DOWN", "UP")
+    shared = make_incident("api", "db")
+    monitors.update("api", monitor_input("api", is_hidden=True), actor=SAM)
+    private = {incident.title: incident.is_private for incident in every(Incident)}
+    assert private == {"Api STATUS: DOWN": True, "Db STATUS: DOWN": False, "Slow payments": False}
+    assert shared
+
+
+def test_o7_a_sample_by_hand_decides_nothing_about_a_paused_monitor() -> None:
+    make_monitor()
+    make_configuration(failure_threshold=1)
+    monitors.pause("api", actor=SAM)
+    observe("api", "DOWN", "DOWN")
+    assert count(Alert) == 0 and count(Sample) == 2
+    monitors.resume("api", actor=SAM)
+    observe("api", "DOWN")
+    assert count(Alert) == 1

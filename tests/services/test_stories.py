@@ -31,7 +31,7 @@ SAMPLES = st.sampled_from(["DOWN", "DOWN", "DOWN", "UP", "UP", "DEGRADED", "NO_D
 BY_HAND = st.sampled_from(["IDENTIFIED", "MONITORING", "RESOLVED", "RESOLVED"])
 
 
-@dataclass
+@dataclass(eq=False)
 class Told:
     """An incident in the model: the states of its updates, in order."""
 
