@@ -21,7 +21,7 @@ def advice(order: Order, parts: Sequence[Part]) -> Iterator[str]:
         return
     draft = _episodes(part.draft for part in parts)
     sides = [order.draft, order.current] if order.current else [order.draft]
-    own = all(side.rule.create_incident and side.reopen_minutes is None for side in sides)
+    own = all(side.rule.create_incident and side.reopen_minutes is side.group_minutes is None for side in sides)
     noun = "incident" if own else "alert"
     if order.draft == order.current:
         yield "The draft is the current rule: nothing changes."

@@ -1,15 +1,15 @@
 """The back-test: what a draft would have made of stored samples, beside the current rule. Contract: incident automation, X1."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median_low
 from zoneinfo import ZoneInfo
 
 from kener.domain.advice import advice
 from kener.domain.alerting import Rule
-from kener.domain.incidents import goes_on
+from kener.domain.openings import openings
 from kener.domain.replay import Episode, Order, Part, Side, Walk
 
 EPISODES_TOLD = 500
@@ -63,9 +63,8 @@ def tell(order: Order, parts: Sequence[Part], *, zone: ZoneInfo) -> BackTest:
 
 
 def _figures(side: Side, walks: Iterable[Walk], end: int, days: Sequence[date], zone: ZoneInfo) -> Figures:
-    walked = list(walks)
-    episodes = sorted((episode for walk in walked for episode in walk.episodes), key=lambda episode: episode.start)
-    incidents = [episode for walk in walked for episode in _opening(side, walk.episodes)]
+    episodes = sorted((episode for walk in walks for episode in walk.episodes), key=lambda episode: episode.start)
+    incidents = openings(side, episodes)
     lengths = [episode.length_s(end) for episode in episodes]
     ended = sum(1 for episode in episodes if episode.end is not None)
     return Figures(
@@ -80,22 +79,6 @@ def _figures(side: Side, walks: Iterable[Walk], end: int, days: Sequence[date], 
         incidents_by_day=_by_day(incidents, days, zone),
         episodes=tuple(episodes[-EPISODES_TOLD:]),
     )
-
-
-def _opening(side: Side, episodes: Sequence[Episode]) -> Iterator[Episode]:
-    """The alerts of one monitor that open an incident of their own; the others go on in the one before (R4)."""
-    if not side.rule.create_incident:
-        return
-    previous: Episode | None = None
-    for episode in episodes:
-        minutes, ended_at = side.reopen_minutes, previous.end if previous else None
-        if minutes is None or ended_at is None or not goes_on(_instant(ended_at), _instant(episode.start), minutes):
-            yield episode
-        previous = episode
-
-
-def _instant(at: int) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
 
 
 def _by_day(episodes: Iterable[Episode], days: Sequence[date], zone: ZoneInfo) -> tuple[int, ...]:

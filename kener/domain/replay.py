@@ -16,12 +16,18 @@ from kener.domain.uptime import Point, Seconds
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A rule, the tags of the monitors it watches, how many triggers it tells, and within how many minutes an incident goes on (R4)."""
+    """A rule, the tags of the monitors it watches, and how many triggers it tells.
+
+    `reopen_minutes` and `group_minutes` say when an incident goes on (R4) or is shared (X4); alerts of `hidden` monitors share theirs
+    with no others.
+    """
 
     rule: Rule
     monitors: tuple[str, ...]
     triggers: int = 0
     reopen_minutes: int | None = None
+    group_minutes: int | None = None
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs
 from kener.db import reading
-from kener.domain.alerting import flaw
+from kener.domain.alerting import Rule, flaw
 from kener.domain.backtest import BackTest, tell
 from kener.domain.inputs import AlertConfigurationInput
 from kener.domain.replay import Order, Side, replay
@@ -73,14 +74,15 @@ def order(given: AlertConfigurationInput, *, config_id: int | None = None, days:
 
 
 def _draft(session: Session, given: AlertConfigurationInput) -> Side:
-    tags = set(session.scalars(select(Monitor.tag).where(Monitor.tag.in_(given.monitor_tags))))
-    if missing := set(given.monitor_tags) - tags:
+    query: Any = select(Monitor.tag, Monitor.is_hidden).where(Monitor.tag.in_(given.monitor_tags))
+    hidden = {found.tag: found.is_hidden for found in session.execute(query)}
+    if missing := set(given.monitor_tags) - hidden.keys():
         raise Refused({"monitor_tags": f"There is no monitor {', '.join(sorted(missing))}."})
     query = select(Trigger.id, Trigger.is_active).where(Trigger.id.in_(given.trigger_ids))
     known = {found.id: found.is_active for found in session.execute(query)}
     if unknown := set(given.trigger_ids) - known.keys():
         raise Refused({"trigger_ids": f"There is no trigger {', '.join(map(str, sorted(unknown)))}."})
-    return Side(given.rule, tuple(sorted(tags)), sum(known.values()), given.reopen_minutes)
+    return _side(given.rule, hidden, sum(known.values()), given)
 
 
 def _stored(session: Session, config_id: int) -> Side | None:
@@ -90,9 +92,22 @@ def _stored(session: Session, config_id: int) -> Side | None:
         raise NotFound
     if flaw(configuration.rule):
         return None
-    tags = tuple(sorted(monitor.tag for monitor in configuration.monitors))
+    hidden = {monitor.tag: monitor.is_hidden for monitor in configuration.monitors}
     active = sum(1 for trigger in configuration.triggers if trigger.is_active)
-    return Side(configuration.rule, tags, active, configuration.reopen_minutes)
+    return _side(configuration.rule, hidden, active, configuration)
+
+
+def _side(
+    rule: Rule, hidden: dict[str, bool], triggers: int, options: AlertConfigurationInput | AlertConfiguration
+) -> Side:
+    return Side(
+        rule=rule,
+        monitors=tuple(sorted(hidden)),
+        triggers=triggers,
+        reopen_minutes=options.reopen_minutes,
+        group_minutes=options.group_minutes,
+        hidden=tuple(sorted(tag for tag, is_hidden in hidden.items() if is_hidden)),
+    )
 
 
 def size(given: Order) -> int:

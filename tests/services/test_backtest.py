@@ -103,6 +103,27 @@ def test_x1_a_back_test_finds_the_very_alerts_that_the_live_services_made(seed: 
         assert result.samples == count(Sample)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"reopen_minutes": 15}, {"group_minutes": 10}, {"group_minutes": 10, "reopen_minutes": 15}]
+)
+def test_x1_incidents_that_are_shared_or_go_on_are_counted_as_often_as_they_were_opened(
+    options: dict[str, int],
+) -> None:
+    tags = ["api", "db", "inner", "web"]
+    for tag in tags:
+        make_monitor(tag, is_hidden=tag == "inner")
+    config_id = make_configuration(tags, failure_threshold=1, success_threshold=2, create_incident="YES", **options)
+    dice, at = random.Random(7), T0
+    for _ in range(50):
+        for tag in tags:
+            record(sample(tag, at, dice.choice(["UP", "UP", "UP", "DOWN"]), span_s=300))
+        at += 300
+    result = backtest.run(over(as_draft(config_id), T0, at, config_id=config_id))
+    assert result.draft.alerts == count(Alert) > 20
+    assert result.draft.incidents == sum(result.draft.incidents_by_day) == count(Incident)
+    assert (count(Incident) == count(Alert)) is (not options)
+
+
 def tell_a_story(tag: str, dice: random.Random) -> int:
     """Some hundred samples, one after the other, with outages, slow spells and gaps. Returns when the last was seen."""
     at, status, latency = T0, "UP", 100
