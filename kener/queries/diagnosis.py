@@ -435,6 +435,8 @@ def _trigger_lines(
         before = last.get(trigger.id)
         if not trigger.is_active:
             yield Line(Tone.BAD, f"{trigger.name} is inactive", "It is told nothing.", mends=(setting,))
+        elif trigger.id in told:
+            continue
         elif before is None:
             yield Line(Tone.NOTE, f"{trigger.name} was never used", "Send it a test.", mends=(setting,))
         elif before.state is DeliveryState.FAILED:
@@ -443,7 +445,7 @@ def _trigger_lines(
             )
         else:
             yield Line(Tone.GOOD, f"{trigger.name} works, last sent", at=before.sent_at)
-        if case.last_alert is not None and deliveries and trigger.is_active and trigger.id not in told:
+        if case.last_alert is not None and deliveries and trigger.is_active:
             yield Line(
                 Tone.NOTE,
                 f"{trigger.name} was not told of alert {case.last_alert.id}",

@@ -30,7 +30,7 @@ from kener.queries.findings import Line, Mend, Tone
 from kener.queries.observations import observations
 
 DAYS = 30
-BEFORE, AFTER = 15, 4
+BEFORE, AFTER = 9, 3
 """How many samples are shown around the minute."""
 
 WORDS = {
@@ -277,6 +277,8 @@ def _word(outcome: Outcome) -> str:
 
 
 def _counted(count: Count, rule: Rule) -> str:
+    if count.failing > rule.failure_threshold:
+        return f"{count.failing} failing"
     if count.failing:
         return f"{count.failing} of {rule.failure_threshold} failing"
     return f"{count.passing} of {rule.success_threshold} passing" if count.passing else "0"
@@ -287,6 +289,8 @@ def _uncounted(stood: past.Standing, would: str) -> str:
         return "The monitor was not watched by this configuration."
     if not stood.is_active:
         return "The configuration was inactive."
+    if stood.is_paused:
+        return "The monitor was paused."
     return f"No decision was recorded for it: it was stored late, or changed since. Decided in time: {would}"
 
 
@@ -324,12 +328,12 @@ def _headline(
         return "The monitor was not watched", "This configuration did not count it then.", Tone.WARN
     if not stood.is_active:
         return "The configuration was inactive", "Nothing was counted, so nothing could trigger.", Tone.WARN
+    if stood.is_paused:
+        return "The monitor was paused", "Nothing is decided about a paused monitor.", Tone.WARN
     if newest is None or step is None:
-        if stood.is_paused:
-            return "The monitor was paused", "No check ran, so there was nothing to decide.", Tone.WARN
         return "No sample", "Nothing had been measured up to then.", Tone.WARN
     if newest < minute:
-        return _between_checks(monitor, stood, newest, minute, step)
+        return _between_checks(monitor, newest, minute, step)
     if step.word == UNCOUNTED:
         return "The sample was not counted", step.reason, Tone.WARN
     return _quiet_words(step)
@@ -384,13 +388,9 @@ def _quiet_words(step: Step) -> tuple[str, str, Tone]:
     return "Nothing to do", f"The check passed: {step.observed}, and no alert was active.", Tone.GOOD
 
 
-def _between_checks(
-    monitor: Monitor, stood: past.Standing, newest: int, minute: int, step: Step
-) -> tuple[str, str, Tone]:
+def _between_checks(monitor: Monitor, newest: int, minute: int, step: Step) -> tuple[str, str, Tone]:
     away = minute - newest
     interval = monitor.interval_seconds or 60
-    if stood.is_paused:
-        return "The monitor was paused", "No check ran, so there was nothing to decide.", Tone.WARN
     if away > GAP_INTERVALS * interval and monitor.cron is None:
         return (
             "No sample: a gap",

@@ -77,7 +77,7 @@ def test_a1_the_log_outlives_monitor_and_configuration(editor: FlaskClient) -> N
     assert page.texts("tbody [data-label=Monitor]") == ["Api"]
     page = page.click(str(alert_id))
     assert "Api, deleted" in page.text
-    assert "Resolve: The monitor was deleted." in page.text
+    assert "Resolve The monitor was deleted." in page.text
     assert visit(editor, f"/manage/alerts/{config_id}/log", status=404)
     page = page.click("Delete…").form("Delete alert").submit()
     assert (page.url, factories.count(Alert)) == ("/manage/alerts/log", 0)
@@ -135,8 +135,8 @@ def test_a1_an_alert_shows_its_deliveries_and_their_fate(editor: FlaskClient) ->
         session.execute(update(Delivery).values(state=DeliveryState.FAILED, answer="HTTP 410", attempts=2))
     page = visit(editor, "/manage/alerts/log").click("0 of 1")
     assert page.url == f"/manage/alerts/log/{alert_id}"
-    assert page.texts("#deliveries tbody tr") == ["Pager Failed TRIGGERED 2 HTTP 410 Open deliveries to Pager"]
-    assert "Trigger: 1 of 1 failing: the failure threshold is reached." in page.text
+    assert page.texts("#deliveries li") == ["Pager: TRIGGERED failed 2 attempts: HTTP 410 Open deliveries to Pager"]
+    assert "Trigger 1 of 1 failing: the failure threshold is reached." in page.text
     assert page.click("Why it fired").texts("#h-answer") == ["It triggered"]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from kener import clock
 from kener.db import transaction
-from kener.models import Alert, AlertConfiguration, Delivery, DeliveryState, Incident, MonitorState
+from kener.models import Alert, AlertConfiguration, Delivery, DeliveryState, Incident, MonitorState, Trigger
 from kener.services import configurations, incidents, monitors
 from tests import factories
 from tests.support.pages import Page, visit
@@ -82,7 +82,7 @@ def test_x2_an_outage_in_progress(editor: FlaskClient, config_id: int) -> None:
     assert "HTTP 503" in found(editor, config_id, "opened", "The newest check fails: DOWN")
     assert found(editor, config_id, "closes", "Passing in a row: 0 of 2").startswith("i-nodata")
     assert mended(editor, config_id, "closes", "Test now").url == "/manage/monitors/api/edit"
-    assert found(editor, config_id, "notices", "Pager works").startswith("i-up")
+    assert found(editor, config_id, "notices", "TRIGGERED to Pager: sent").startswith("i-up")
     factories.observe("api", "UP")
     assert answers(editor, config_id)["closes"] == "Soon"
 
@@ -197,12 +197,32 @@ def test_x2_notices_that_failed_wait_or_were_never_meant_to_go(editor: FlaskClie
     sent(DeliveryState.RETRYING, attempts=3, answer="HTTP 503")
     assert "3 attempts. HTTP 503" in found(editor, config_id, "notices", "TRIGGERED to Pager: tried again at")
     sent(DeliveryState.FAILED, answer="HTTP 410")
-    assert found(editor, config_id, "notices", "TRIGGERED to Pager: failed").startswith("i-down")
-    assert "HTTP 410" in found(editor, config_id, "notices", "Pager did not work last time")
+    assert "HTTP 410" in found(editor, config_id, "notices", "TRIGGERED to Pager: failed")
     assert mended(editor, config_id, "notices", "Send again").url == f"/manage/deliveries?trigger={trigger_id}"
     factories.make_trigger(name="Pager", is_active=False, trigger_id=trigger_id)
     assert found(editor, config_id, "notices", "Pager is inactive").startswith("i-down")
     assert mended(editor, config_id, "notices", "Open the trigger").url == f"/manage/triggers/{trigger_id}/edit"
+
+
+def test_x2_how_a_trigger_did_elsewhere_is_told_before_it_is_needed(editor: FlaskClient, config_id: int) -> None:
+    trigger_id = factories.only(Trigger).id
+    assert found(editor, config_id, "notices", "Pager was never used").startswith("i-nodata")
+    factories.make_monitor("web")
+    factories.make_configuration("web", failure_threshold=1, trigger_ids=[trigger_id])
+    factories.observe("web", "DOWN", start=ago(1))
+    sent(DeliveryState.FAILED, answer="HTTP 401")
+    assert "HTTP 401" in found(editor, config_id, "notices", "Pager did not work last time")
+    sent(DeliveryState.SENT, sent_at=clock.now())
+    assert found(editor, config_id, "notices", "Pager works, last sent").startswith("i-up")
+
+
+def test_x2_a_trigger_that_was_attached_later_was_not_told(editor: FlaskClient, config_id: int) -> None:
+    factories.observe("api", "DOWN", "DOWN", start=ago(1))
+    both = [factories.only(Trigger).id, factories.make_trigger(name="Mail")]
+    given = factories.configuration_input("api", trigger_ids=both, **RULE)
+    configurations.update(config_id, given, actor=factories.SAM)
+    line = found(editor, config_id, "notices", "Mail was not told of alert")
+    assert "after it triggered" in line
 
 
 def test_x2_a_viewer_gets_no_mend_that_only_an_editor_can_use(viewer: FlaskClient, config_id: int) -> None:
