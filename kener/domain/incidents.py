@@ -39,21 +39,21 @@ class Story:
     end_at: datetime | None
 
 
-def outcome(updates: Sequence[tuple[IncidentState, datetime]]) -> Story:
+def outcome(updates: Sequence[tuple[IncidentState, datetime]], stories: Sequence[int | None] = ()) -> Story:
     """State and end of an incident from its updates in time order (O6).
 
     The end is the first RESOLVED after the last other state, so that a later RESOLVED entry, for instance a post-mortem, does not
-    move it (R5).
+    move it (R5). `stories` says of each update with which merged incident it came (X4): then the last of their ends counts.
     """
     if not updates:
         return Story(IncidentState.INVESTIGATING, None)
-    end_at = None
-    for state, at in updates:
+    ends: dict[int | None, datetime] = {}
+    for (state, at), story in zip(updates, stories or [None] * len(updates), strict=True):
         if state is not IncidentState.RESOLVED:
-            end_at = None
-        elif end_at is None:
-            end_at = at
-    return Story(updates[-1][0], end_at)
+            ends.clear()
+        else:
+            ends.setdefault(story, at)
+    return Story(updates[-1][0], max(ends.values(), default=None))
 
 
 def impact_end(own: datetime | None, *, before: datetime | None, now: datetime | None) -> datetime | None:

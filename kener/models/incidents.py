@@ -65,7 +65,8 @@ class Incident(Model):
     def retell(self) -> None:
         """Recompute state, status and end from the updates in time order, and end or resume the impact with them (`rules.impact_end`)."""
         ordered = sorted(self.updates, key=lambda update: (update.at, update.id or 1 << 62))
-        story = rules.outcome([(update.state, update.at) for update in ordered])
+        told = [(update.state, update.at) for update in ordered]
+        story = rules.outcome(told, [update.merged_from_id for update in ordered])
         before = self.end_at
         self.state, self.end_at = story.state, story.end_at
         self.status = "CLOSED" if story.end_at else "OPEN"

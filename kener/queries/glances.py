@@ -105,7 +105,7 @@ def _turn(why: alerts.Why | None) -> Turn | None:
 class Decided:
     """An automatic step that concerned the alerts of an incident (A3)."""
 
-    alert_id: int
+    alert_id: int | None
     at: datetime
     outcome: Outcome
     reason: str

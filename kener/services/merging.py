@@ -21,7 +21,7 @@ from kener.domain.alerting import AlertStatus, rule_from_facts
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import SplitInput
 from kener.domain.status import Status
-from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate
+from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate, Monitor
 from kener.services import alerts, audit, incidents, joining
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
@@ -113,11 +113,11 @@ def _add_affected(source: Incident, target: Incident) -> None:
     present = {affected.monitor_tag: affected for affected in target.affected}
     for affected in source.affected:
         there = present.get(affected.monitor_tag)
-        affected.ended_at = clock.now() if there else None
         if there is None:
             target.affected.append(_copy(affected))
         elif affected.impact is Status.DOWN:
             there.impact = Status.DOWN
+        affected.ended_at = clock.now() if there else None
 
 
 def _copy(affected: AffectedMonitor) -> AffectedMonitor:
@@ -126,6 +126,7 @@ def _copy(affected: AffectedMonitor) -> AffectedMonitor:
         monitor_tag=affected.monitor_tag,
         monitor_name=affected.monitor_name,
         impact=affected.impact,
+        ended_at=affected.ended_at,
     )
 
 
@@ -190,6 +191,7 @@ def _split(incident_id: int, given: SplitInput, actor: Actor) -> int:
         if was_alerting and parting.alerts:
             _close_if_over(session, incident)
         _settle_impacts(session, incident, home)
+        _hide(session, incident, home)
         audit.note(session, actor, "split", f"incident-{incident.id}", f"into incident {home.id}: {home.title}")
         audit.note(session, actor, "split off", f"incident-{home.id}", f"from incident {incident.id}: {incident.title}")
         return home.id
@@ -235,7 +237,8 @@ def _come_back(session: Session, incident: Incident, parting: _Parting) -> Incid
     for affected in list(home.affected):
         if affected.ended_at is None and affected.monitor_tag not in here:
             home.affected.remove(affected)
-    home.merged_into_id, home.is_private = None, incident.is_private
+        affected.ended_at = None
+    home.merged_into_id, home.is_private = None, home.is_private or incident.is_private
     for other in others:
         other.merged_into_id = home.id
         home.start_at = min(home.start_at, other.start_at)
@@ -313,6 +316,16 @@ def _settle_impacts(session: Session, *told: Incident) -> None:
     for incident in told:
         if incident.is_open:
             joining.settle(session, incident)
+
+
+def _hide(session: Session, *told: Incident) -> None:
+    """An automatic incident that affects hidden monitors only is for operators only (L7)."""
+    session.flush()
+    for incident in told:
+        mine = select(Monitor.is_hidden).join(AffectedMonitor, AffectedMonitor.monitor_id == Monitor.id)
+        hidden = session.scalars(mine.where(AffectedMonitor.incident_id == incident.id)).all()
+        if incident.source is Source.ALERT and hidden and all(hidden):
+            incident.is_private = True
 
 
 def _close_if_over(session: Session, incident: Incident) -> None:

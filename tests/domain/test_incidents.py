@@ -119,3 +119,12 @@ def test_o3_an_update_after_a_resolution_re_opens_and_a_merged_story_keeps_its_o
         False, False, False, True, False,
     ]  # fmt: skip
     assert reopenings([(7, resolved), (None, looking), (7, looking), (None, resolved)]) == [False, False, True, False]
+
+
+def test_x4_the_last_end_of_merged_stories_counts():
+    resolved, looking = IncidentState.RESOLVED, IncidentState.INVESTIGATING
+    minutes = [START + timedelta(minutes=n) for n in range(4)]
+    told = list(zip((looking, resolved, resolved, resolved), minutes, strict=True))
+    assert outcome(told, [None, None, 7, None]) == Story(resolved, minutes[2])
+    assert outcome(told, [None] * 4) == outcome(told) == Story(resolved, minutes[1])
+    assert outcome([*told, (looking, minutes[3])], [None, None, 7, None, 7]) == Story(looking, None)

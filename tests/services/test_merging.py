@@ -10,7 +10,7 @@ from kener.db import again, reading, transaction
 from kener.domain.inputs import PostMortemInput, SplitInput
 from kener.models import AffectedMonitor, Alert, AuditEntry, Incident, IncidentUpdate
 from kener.queries import public as pages
-from kener.services import incidents, merging, post_mortems
+from kener.services import incidents, merging, monitors, post_mortems
 from kener.services.errors import Conflict, NotFound, Refused
 from tests.factories import (
     SAM,
@@ -20,6 +20,7 @@ from tests.factories import (
     make_configuration,
     make_incident,
     make_monitor,
+    monitor_input,
     observe,
     post,
     record,
@@ -134,6 +135,30 @@ def test_x4_o6_two_that_are_over_end_with_the_first_end_after_the_last_word() ->
     merge(one, other)
     assert get(other).end_at == clock.at(T0 + 720)
     assert story(other) == [(10, "RESOLVED"), (11, "IDENTIFIED"), (12, "RESOLVED")]
+
+
+def test_x4_o6_two_that_are_over_end_when_the_later_one_ended() -> None:
+    web, api = fail("web", "api")
+    observe("web", "UP", start=T0 + 300)
+    observe("api", "UP", start=T0 + 600)
+    merge(api, web)
+    assert get(web).end_at == clock.at(T0 + 600)
+    post(web, "RESOLVED", at=T0 + 900, text="A last word moves no end.")
+    assert get(web).end_at == clock.at(T0 + 600)
+    ends = {row.monitor_tag: row.ended_at for row in every(AffectedMonitor) if row.incident_id == web}
+    assert ends == {"web": clock.at(T0 + 600), "api": clock.at(T0 + 600)}
+    split(web, "api")
+    assert [get(number).end_at for number in (web, api)] == [clock.at(T0 + 300), clock.at(T0 + 600)]
+
+
+def test_x4_only_monitors_whose_alerts_last_are_affected_while_it_is_open() -> None:
+    web, api = fail("web", "api")
+    observe("api", "UP", start=T0 + 300)
+    merge(api, web)
+    assert {row.monitor_tag: row.ended_at for row in every(AffectedMonitor) if row.incident_id == web} == {
+        "web": None,
+        "api": clock.at(T0 + 300),
+    }
 
 
 def test_x4_the_worse_impact_counts() -> None:
@@ -340,6 +365,25 @@ def test_x4_one_that_became_private_meanwhile_comes_back_private() -> None:
     assert pages.merged_into(reading(), api, staff=True) == web
     split(web, "api")
     assert get(api).is_private
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_x4_l7_a_hidden_monitor_that_leaves_is_told_to_operators_only(before: bool) -> None:
+    web, api = fail("web", "api")
+    if before:
+        merge(api, web)
+    else:
+        with transaction() as session:  # As two alerts that were grouped when they opened.
+            alert = session.get_one(Alert, every(Alert)[1].id)
+            alert.incident_id = web
+            incident = session.get_one(Incident, web)
+            incident.affected.append(
+                AffectedMonitor(monitor_id=alert.monitor_id, monitor_tag="api", monitor_name="Api", impact="DOWN")
+            )
+    monitors.update("api", monitor_input("api", is_hidden=True), actor=SAM)
+    assert not get(web).is_private
+    assert get(split(web, "api")).is_private
+    assert not get(web).is_private
 
 
 def test_x4_a_split_that_makes_no_sense_is_refused() -> None:

@@ -6,8 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from kener import clock
+from kener.domain.inputs import IncidentInput
 from kener.models import Alert, Incident, IncidentUpdate
-from kener.services import configurations, monitors
+from kener.services import configurations, incidents, monitors
 from tests.factories import (
     SAM,
     every,
@@ -94,6 +95,7 @@ def test_an_incident_by_hand_has_no_such_part(visit: Visit) -> None:
 def test_a_monitor_that_was_hidden_meanwhile_is_not_shown_to_visitors(visit: Visit, editor: FlaskClient) -> None:
     number = outage()
     monitors.update("web", monitor_input("web", is_hidden=True), actor=SAM)
+    incidents.update(number, IncidentInput(title="Still public", start_at=only(Incident).start_at), actor=SAM)
     assert not visit(f"/incidents/{number}").all(".glance")
     assert open_page(editor, f"/incidents/{number}").one(".glance")
 
