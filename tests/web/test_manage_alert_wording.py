@@ -12,7 +12,7 @@ URL = "/manage/alerts/preview"
 
 
 def shown(page: Page) -> list[str]:
-    return page.texts("#preview h3, #preview .prose")
+    return page.texts("#preview h2, #preview .prose")
 
 
 def test_the_form_shows_what_its_templates_would_say_and_saves_nothing(editor: FlaskClient) -> None:
