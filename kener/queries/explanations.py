@@ -453,7 +453,7 @@ def _lines(
         yield Line(Tone.GOOD, "No maintenance window")
     if step is not None and step.verdict == Verdict.NOTHING.value and step.status is not None:
         yield Line(Tone.WARN, "The check says nothing about the rule", step.reason)
-    active = _active_at(session, configuration.id, monitor.id, clock.at(minute + 59))
+    active = _active_in(session, configuration.id, monitor.id, minute)
     if active is None:
         yield Line(Tone.NOTE, "No alert was active")
     else:
@@ -473,15 +473,16 @@ def _setting(holds: bool, yes: str, no: str, act: past.Act | None, *mends: Mend)
     return Line(Tone.BAD, no, f"{act.actor}" if act else "", act.at if act else None, None, mends)
 
 
-def _active_at(session: Session, config_id: int, monitor_id: int, at: datetime) -> Alert | None:
+def _active_in(session: Session, config_id: int, monitor_id: int, minute: int) -> Alert | None:
+    """The alert that was active in a minute, or in a part of it."""
     query = (
         select(Alert)
         .where(
             Alert.config_id == config_id,
             Alert.monitor_id == monitor_id,
             Alert.is_drill.is_(False),
-            Alert.triggered_at <= at,
-            (Alert.resolved_at.is_(None)) | (Alert.resolved_at > at),
+            Alert.triggered_at <= clock.at(minute + 59),
+            (Alert.resolved_at.is_(None)) | (Alert.resolved_at >= clock.at(minute)),
         )
         .order_by(Alert.id.desc())
     )

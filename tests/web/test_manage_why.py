@@ -176,6 +176,7 @@ def test_a3_an_end_without_a_check_is_told(viewer: FlaskClient, now: time_machin
     monitors.pause("api", actor=KIM)
     page = ask(viewer, config_id, 2)
     assert (answer(page), hit(page)) == ("It resolved", ["0", "Resolve"])
+    assert f"Alert {factories.only(Alert).id} was active since" in page.text
     assert "The monitor was paused." in page.text
 
 
