@@ -154,14 +154,30 @@ def test_r4_o1_a_monitor_that_was_taken_off_the_list_is_affected_again() -> None
     assert [(one.monitor_tag, one.ended_at) for one in every(AffectedMonitor)] == [("api", None)]
 
 
-@pytest.mark.parametrize(("first", "then"), [(False, True), (True, False)])
-def test_r4_l7_what_visitors_may_see_never_goes_on_where_they_see_something_else(first: bool, then: bool) -> None:
+@pytest.mark.parametrize(("first", "then", "private"), [(False, True, [True]), (True, False, [True, False])])
+def test_r4_l7_what_visitors_may_see_never_goes_on_where_they_see_something_else(
+    first: bool, then: bool, private: list[bool]
+) -> None:
     make_monitor(is_hidden=first)
     make_configuration("api", **RULE)
     end = episode()
     monitors.update("api", monitor_input("api", is_hidden=then), actor=SAM)
     observe("api", "DOWN", start=end + 60)
-    assert [incident.is_private for incident in every(Incident)] == [first, then]
+    assert [incident.is_private for incident in every(Incident)] == private
+
+
+def test_r4_l7_a_public_incident_does_not_go_on_for_a_monitor_that_is_hidden_now() -> None:
+    for tag in ("api", "web"):
+        make_monitor(tag)
+    make_configuration("api", **RULE)
+    end = episode()
+    incident = only(Incident)
+    both = [{"monitor_tag": tag} for tag in ("api", "web")]
+    given = {"title": "Api", "start_at": incident.start_at, "end_at": incident.end_at, "monitors": both}
+    incidents.update(incident.id, IncidentInput.model_validate(given), actor=SAM)
+    monitors.update("api", monitor_input("api", is_hidden=True), actor=SAM)
+    observe("api", "DOWN", start=end + 60)
+    assert [(one.is_private, one.is_open) for one in every(Incident)] == [(False, False), (True, True)]
 
 
 def test_r4_o7_after_a_pause_it_is_still_the_same_incident() -> None:
