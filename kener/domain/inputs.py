@@ -22,6 +22,9 @@ from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
 from kener.domain.specs import SPECS, HttpUrl, MonitorType
 from kener.domain.status import Status
 
+MAX_BYTES = 64_000
+"""What a text column keeps on every database, with room for the words that are put around it."""
+
 TAG = re.compile(r"^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$")
 
 
@@ -40,6 +43,8 @@ def _no_control(value: str) -> str:
 def _no_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("Text cannot hold a NUL character.")
+    if len(value.encode(errors="replace")) > MAX_BYTES:
+        raise ValueError(f"Use at most {MAX_BYTES} bytes; letters beyond A to Z take two to four.")
     return value
 
 

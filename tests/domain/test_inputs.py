@@ -194,6 +194,13 @@ def test_what_is_just_long_enough_is_accepted() -> None:
     assert accepted(MonitorInput, cron=",".join("1" * 124) + " * * * *").interval_seconds is None
 
 
+def test_text_that_a_database_could_not_keep_is_refused() -> None:
+    assert accepted(AlertConfigurationInput, alert_description="😀" * 16_000).alert_description == "😀" * 16_000
+    assert (
+        "at most 64000 bytes" in refused(AlertConfigurationInput, alert_description="😀" * 16_001)["alert_description"]
+    )
+
+
 def test_nothing_is_hidden_unless_told() -> None:
     assert accepted(MonitorInput).is_hidden is False
     assert accepted(IncidentInput).is_private is False
