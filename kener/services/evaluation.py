@@ -283,13 +283,14 @@ def uptime_over(session: Session, monitor_id: int, *, until: int, window_s: int)
     up, degraded, down, samples = session.execute(
         sums_query.where(Hourly.monitor_id == monitor_id, Hourly.hour >= start - start % HOUR, Hourly.hour <= until)
     ).one()
-    newest = session.execute(
-        select(Sample.status, Sample.span_s).where(Sample.monitor_id == monitor_id, Sample.at == until)
-    ).one()
-    open_stretch = tally(
-        [(until, until + newest.span_s, from_code(newest.status))], start=until, end=until + newest.span_s
-    )
-    return Seconds(int(up), int(degraded), int(down)) + open_stretch, int(samples)
+    # A batch may have stored later samples already: what they added to this hour is taken out again, so that nobody sees the future (E7).
+    stored = select(Sample.at, Sample.status, Sample.span_s).where(Sample.monitor_id == monitor_id, Sample.at >= until)
+    points = [Point(at, from_code(status), span) for at, status, span in session.execute(stored.order_by(Sample.at))]
+    newest, edge = points[-1].at, until - until % HOUR + HOUR
+    early = tally(covered(points, until=newest), start=until, end=min(edge, newest))
+    own = tally([(until, until + points[0].span_s, points[0].status)], start=until, end=until + points[0].span_s)
+    seen = Seconds(int(up) - early.up, int(degraded) - early.degraded, int(down) - early.down) + own
+    return seen, int(samples) - sum(1 for point in points[1:] if point.at < edge)
 
 
 def _exact_uptime(session: Session, monitor_id: int, *, start: int, until: int) -> tuple[Seconds, int]:

@@ -330,6 +330,22 @@ def test_e7_samples_of_one_batch_are_evaluated_in_time_order() -> None:
     assert only(Alert).resolved_at == clock.at(T0 + 180)
 
 
+def test_e7_an_uptime_rule_sees_nothing_of_the_samples_that_were_stored_with_its_own() -> None:
+    """Told at once or one by one: the same alerts at the same times."""
+    statuses = ["UP"] * 70 + ["DOWN"] * 12 + ["UP"] * 90
+    for tag in ("whole", "single"):
+        make_monitor(tag)
+        rule = {"alert_for": "UPTIME", "alert_value": "90", "failure_threshold": 1, "success_threshold": 1}
+        make_configuration(tag, **rule)
+    observe("single", *statuses)
+    record(*[sample("whole", T0 + 60 * n, status) for n, status in enumerate(statuses)])
+    told = {
+        tag: [(a.triggered_at, a.resolved_at) for a in every(Alert) if a.monitor_tag == tag]
+        for tag in ("whole", "single")
+    }
+    assert told["whole"] == told["single"] and told["single"][0][1] is not None
+
+
 def test_e7_late_samples_are_kept_but_neither_trigger_nor_resolve_nor_count() -> None:
     make_monitor("api")
     make_monitor("web")
