@@ -73,7 +73,7 @@ def first_update(facts: AlertFacts) -> str:
     return "\n\n".join(
         (
             *([DRILL] if facts.is_drill else []),
-            (rule.description or "").strip() or "Alert triggered",
+            closed((rule.description or "").strip()) or "Alert triggered",
             _table(
                 ("Monitor Name", escape(facts.monitor_name)),
                 ("Monitor Tag", escape(facts.monitor_tag)),
@@ -253,6 +253,24 @@ def _plain_text(facts: AlertFacts, headline: str, variables: dict[str, Variable]
 def _table(*rows: tuple[str, str]) -> str:
     head = ["| Setting | Value |", "| :--- | :--- |"]
     return "\n".join(head + [f"| **{name}** | {value} |" for name, value in rows])
+
+
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
+
+
+def closed(text: str) -> str:
+    """Markdown with the fence of a code block closed that was left open: it would swallow what follows."""
+    fence = ""
+    for line in text.splitlines():
+        found = _FENCE.match(line)
+        if not found:
+            continue
+        mark, rest = found[1], found[2]
+        if not fence:
+            fence = mark
+        elif mark[0] == fence[0] and len(mark) >= len(fence) and not rest.strip():
+            fence = ""
+    return f"{text}\n{fence}" if fence else text
 
 
 _MARKUP = re.compile(r"([\\`*\[\]<>|~&!#]|(?<![^\W_])_|_(?![^\W_]))")

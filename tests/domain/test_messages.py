@@ -110,6 +110,17 @@ def test_l5_no_name_breaks_the_table_of_the_first_update(name: str, tag: str) ->
     check_table(first_update(facts(monitor_name=name, monitor_tag=tag)), name, tag, height=7)
 
 
+LINES = st.sampled_from(
+    ["```", "````", "~~~", "~~~~ x", "``` py", "   ```", "    ```", "`` `", "> quoted", "- item", "text", ""]
+)
+
+
+@given(st.lists(LINES, max_size=6).map("\n".join))
+def test_l5_no_code_block_that_was_left_open_swallows_the_table(description: str) -> None:
+    rule = Rule(AlertType.STATUS, "DOWN", description=description)
+    check_table(first_update(facts(rule=rule)), "Payment API", "payment-api", height=7)
+
+
 @pytest.mark.parametrize("name", AWKWARD)
 def test_l5_an_awkward_name_is_shown_as_it_is(name: str) -> None:
     check_table(first_update(facts(monitor_name=name, monitor_tag=name)), name, name, height=7)
