@@ -186,7 +186,19 @@ def _monitors(base_url: str | None) -> dict[str, int]:
             **kind,
         )
         ids[service.tag] = monitors.create(given, actor=_actor()).id
+    _set_active(True)
     return ids
+
+
+def _set_active(active: bool) -> None:
+    """Let what is recorded be decided (nothing is of a paused monitor), while no scheduler checks anything yet: nothing is due."""
+    from sqlalchemy import update
+
+    from kener.db import transaction
+    from kener.models import Monitor
+
+    with transaction() as session:
+        session.execute(update(Monitor).values(is_active=active))
 
 
 def _configurations() -> None:
@@ -300,6 +312,7 @@ def _resume() -> None:
     """The past is recorded: from now on the monitors are checked."""
     from kener.services import monitors
 
+    _set_active(False)
     for service in SERVICES:
         monitors.resume(service.tag, actor=_actor())
 
