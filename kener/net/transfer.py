@@ -108,7 +108,10 @@ class Transfer:
             return int(pycurl.SOCKET_BAD)
         self.tried = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            return _Handed(address.family, address.socktype, address.protocol)
+            made = _Handed(address.family, address.socktype, address.protocol)
+            # The copy that is about to be made would fail without a word; what is short here is never the target's fault.
+            os.close(os.dup(made.fileno()))
+            return made
         except OSError as error:
             self.fault = error
             return int(pycurl.SOCKET_BAD)

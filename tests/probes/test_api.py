@@ -219,7 +219,8 @@ def test_an_address_in_disguise_is_refused_as_well() -> None:
     assert look("http://2852039166/").error == "Not allowed: 169.254.169.254 is a link-local address"
 
 
-def test_without_file_descriptors_the_check_says_that_it_could_not_run(http: HttpDouble) -> None:
+@pytest.mark.parametrize("left", [0, 1])
+def test_without_file_descriptors_the_check_says_that_it_could_not_run(http: HttpDouble, left: int) -> None:
     look(http.url("/ok"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held = []
@@ -230,6 +231,8 @@ def test_without_file_descriptors_the_check_says_that_it_could_not_run(http: Htt
                 held.append(socket.socket())
         except OSError:
             pass
+        for each in held[:left]:
+            each.close()
         reading = look(http.url("/ok"))
     finally:
         for each in held:
