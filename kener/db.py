@@ -288,12 +288,4 @@ def is_reachable(engine: Engine) -> bool:
         return bool(connection.execute(text("SELECT 1")).scalar_one() == 1)
 
 
-def size_bytes(session: Session) -> int | None:
-    """Bytes on disk of an SQLite database, None elsewhere."""
-    if session.get_bind().dialect.name != "sqlite":
-        return None
-    pages = session.scalar(text("PRAGMA page_count")) or 0
-    return int(pages) * int(session.scalar(text("PRAGMA page_size")) or 0)
-
-
 __all__ = ["Instant", "Model", "configure", "db", "func", "insert_missing", "reading", "transaction", "upsert", "words"]

@@ -71,11 +71,6 @@ def _line(found: Trigger, users: int, last: Delivery | None) -> TriggerLine:
     )
 
 
-def has_signing_secret(session: Session, trigger_id: int) -> bool:
-    """Whether anything secret is kept for a channel."""
-    return session.scalar(select(Trigger.secret).where(Trigger.id == trigger_id)) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class DeliveryLine:
     """One message to one channel."""

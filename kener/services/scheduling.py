@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock, jobs
@@ -113,12 +113,6 @@ def _slot(schedule: Schedule, due_at: int, now: int, tag: str) -> int:
 def _shards(claims: Sequence[Claim]) -> Iterator[Sequence[Claim]]:
     for start in range(0, len(claims), SHARD):
         yield claims[start : start + SHARD]
-
-
-def lag_s(session: Session, now: int) -> float:
-    """How late the most overdue monitor is, in seconds; 0 when nothing is overdue."""
-    oldest = session.scalar(select(func.min(MonitorState.due_at)))
-    return float(max(0, now - oldest)) if oldest is not None else 0.0
 
 
 def plan(session: Session, monitor: Monitor, *, soon: bool) -> None:

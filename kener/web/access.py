@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Flask, Response, abort, redirect, request, session, url_for
+from flask import Flask, Response, abort, redirect, request, url_for
 from flask_login import UserMixin, current_user
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -95,11 +95,6 @@ def safe_next(target: str | None) -> str | None:
 def actor() -> Actor:
     """Whoever acts in this request."""
     return current_user.actor  # type: ignore[no-any-return]
-
-
-def forget_session() -> None:
-    """Drop the browser's copy of the session."""
-    session.clear()
 
 
 def check_every_endpoint(app: Flask) -> None:

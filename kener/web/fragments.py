@@ -1,4 +1,4 @@
-"""Answers: `render` answers a read, `swap` answers a write; htmx gets the block, everyone else the whole page."""
+"""Answers: `render` gives htmx the block and everyone else the whole page; `done` leads on after a write."""
 
 from typing import Any
 
@@ -30,13 +30,6 @@ def render(template: str, *, fragment: str | None = None, status: int = 200, **c
     response = make_response(body, status)
     response.vary.add("HX-Request")
     return response
-
-
-def swap(template: str, *, fragment: str, or_else: str, message: str | None = None, **context: Any) -> BaseResponse:
-    """After a write: the changed block to htmx, a 303 to a plain form. `message` is shown either way."""
-    if wants_fragment():
-        return render(template, fragment=fragment, message=message, **context)
-    return done(or_else, message)
 
 
 def done(location: str, message: str | None = None, *, kind: str = "success") -> BaseResponse:

@@ -6,8 +6,6 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from kener.domain.durations import in_words
-
 Form = MultiDict[str, str]
 
 
@@ -89,8 +87,3 @@ def flattened(errors: Mapping[str, str], *prefixes: str) -> dict[str, str]:
         number = rest.partition(".")[0]
         found.setdefault(head, f"Row {int(number) + 1}: {text}" if number.isdigit() else text)
     return found
-
-
-def lasting(seconds: int) -> str:
-    """`about 3 minutes`, for previews."""
-    return f"about {in_words(seconds)}"
