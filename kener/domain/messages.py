@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from markdown_it import MarkdownIt
+
 from kener.domain.alerting import AlertStatus, Rule
 from kener.domain.drills import MARK
 from kener.domain.durations import in_words
@@ -255,22 +257,18 @@ def _table(*rows: tuple[str, str]) -> str:
     return "\n".join(head + [f"| **{name}** | {value} |" for name, value in rows])
 
 
-_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_blocks = MarkdownIt("commonmark")
 
 
 def closed(text: str) -> str:
     """Markdown with the fence of a code block closed that was left open: it would swallow what follows."""
-    fence = ""
-    for line in text.splitlines():
-        found = _FENCE.match(line)
-        if not found:
-            continue
-        mark, rest = found[1], found[2]
-        if not fence:
-            fence = mark
-        elif mark[0] == fence[0] and len(mark) >= len(fence) and not rest.strip():
-            fence = ""
-    return f"{text}\n{fence}" if fence else text
+    marks = [found[1] for line in text.splitlines() if (found := _FENCE.match(line))]
+    for ending in ("", *(f"\n{mark}" for mark in dict.fromkeys(reversed(marks)))):
+        last = _blocks.parse(f"{text}{ending}\n\nAfter it")[-3:]
+        if last[0].type == "paragraph_open" and last[0].level == 0:
+            return f"{text}{ending}"
+    return text
 
 
 _MARKUP = re.compile(r"([\\`*\[\]<>|~&!#]|(?<![^\W_])_|_(?![^\W_]))")

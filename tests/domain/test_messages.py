@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kener.domain.alerting import AlertType, Rule, Severity
@@ -115,6 +115,7 @@ LINES = st.sampled_from(
 )
 
 
+@example("- item\n   ```")
 @given(st.lists(LINES, max_size=6).map("\n".join))
 def test_l5_no_code_block_that_was_left_open_swallows_the_table(description: str) -> None:
     rule = Rule(AlertType.STATUS, "DOWN", description=description)
