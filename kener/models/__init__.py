@@ -12,9 +12,19 @@ from kener.models.alerts import (
 from kener.models.deliveries import Delivery, DeliveryState
 from kener.models.drills import Drill
 from kener.models.incidents import AffectedMonitor, Incident, IncidentUpdate
-from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceWindow
-from kener.models.monitors import Monitor, MonitorState
+from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceNotice, MaintenanceWindow, WindowState
+from kener.models.monitors import (
+    ExcludedWindow,
+    GroupMember,
+    HeartbeatSignal,
+    Monitor,
+    MonitorLabel,
+    MonitorParent,
+    MonitorState,
+)
+from kener.models.pages import Page, PageMonitor
 from kener.models.samples import Daily, Hourly, Sample, SampleNote
+from kener.models.secrets import Secret
 from kener.models.site import AuditEntry, Setting
 from kener.models.triggers import Trigger
 
@@ -29,22 +39,32 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Drill",
+    "ExcludedWindow",
+    "GroupMember",
+    "HeartbeatSignal",
     "Hourly",
     "Incident",
     "IncidentUpdate",
     "Maintenance",
     "MaintenanceMonitor",
+    "MaintenanceNotice",
     "MaintenanceWindow",
     "Monitor",
+    "MonitorLabel",
+    "MonitorParent",
     "MonitorState",
+    "Page",
+    "PageMonitor",
     "Role",
     "Sample",
     "SampleNote",
+    "Secret",
     "Setting",
     "Streak",
     "Trigger",
     "User",
     "UserSession",
+    "WindowState",
     "configuration_monitor",
     "configuration_trigger",
 ]

@@ -1,8 +1,10 @@
 """Maintenance: windows in which trouble is expected."""
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kener import clock
@@ -10,8 +12,23 @@ from kener.db import Instant, Model, words
 from kener.domain.status import Status
 
 
+class WindowState(StrEnum):
+    """SCHEDULED → READY (soon) → ONGOING → COMPLETED, or CANCELLED from any of the first three."""
+
+    SCHEDULED = "SCHEDULED"
+    READY = "READY"
+    ONGOING = "ONGOING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
 class Maintenance(Model):
-    """Planned work: a title, what visitors will notice, the monitors it concerns and its windows."""
+    """Planned work: a title, what visitors will notice, the monitors it concerns and its windows.
+
+    A series has an `rrule` (RFC 5545, without DTSTART), counted from `start_at` by the clocks of `timezone`; `exdates` are occurrences
+    that were taken out. Without a rule it happens once. `reminders` are minutes before the start; `notices` are the kinds of messages that
+    subscribers get. A global one stands on every page.
+    """
 
     __tablename__ = "maintenance"
     __table_args__ = {"sqlite_autoincrement": True}
@@ -20,6 +37,15 @@ class Maintenance(Model):
     title: Mapped[str] = mapped_column(String(255))
     description: Mapped[str] = mapped_column(Text)
     is_private: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    is_global: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    start_at: Mapped[datetime | None] = mapped_column(Instant)
+    duration_s: Mapped[int | None] = mapped_column(Integer)
+    rrule: Mapped[str | None] = mapped_column(String(500))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    exdates: Mapped[list[str]] = mapped_column(JSON, default=list)
+    reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
+    notices: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_by: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
@@ -36,12 +62,19 @@ class Maintenance(Model):
     )
 
 
+def _own_start(context: Any) -> Any:
+    return context.get_current_parameters()["start_at"]
+
+
 class MaintenanceWindow(Model):
-    """One occurrence, half-open: `start_at` belongs to it, `end_at` does not. A cancelled one never was."""
+    """One occurrence, half-open: `start_at` belongs to it, `end_at` does not. A cancelled one never was.
+
+    `occurrence_at` is the start that the rule gave it, which stays when it is moved: what has been made is not made again.
+    """
 
     __tablename__ = "maintenance_window"
     __table_args__ = (
-        UniqueConstraint("maintenance_id", "start_at"),
+        UniqueConstraint("maintenance_id", "occurrence_at"),
         Index("ix_maintenance_window_end_at", "end_at"),
         {"sqlite_autoincrement": True},
     )
@@ -50,7 +83,9 @@ class MaintenanceWindow(Model):
     maintenance_id: Mapped[int] = mapped_column(ForeignKey("maintenance.id", ondelete="CASCADE"))
     start_at: Mapped[datetime] = mapped_column(Instant)
     end_at: Mapped[datetime] = mapped_column(Instant)
-    is_cancelled: Mapped[bool] = mapped_column(Boolean, default=False)
+    occurrence_at: Mapped[datetime] = mapped_column(Instant, default=_own_start)
+    state: Mapped[WindowState] = mapped_column(words(WindowState), default=WindowState.SCHEDULED, index=True)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
 
     maintenance: Mapped[Maintenance] = relationship(back_populates="windows")
 
@@ -65,3 +100,15 @@ class MaintenanceMonitor(Model):
     impact: Mapped[Status] = mapped_column(words(Status), default=Status.MAINTENANCE)
 
     maintenance: Mapped[Maintenance] = relationship(back_populates="monitors")
+
+
+class MaintenanceNotice(Model):
+    """That subscribers were told something about an occurrence: its key makes it happen once ("started", "reminder-1440", …)."""
+
+    __tablename__ = "maintenance_notice"
+    __table_args__ = (UniqueConstraint("window_id", "notice_key"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    window_id: Mapped[int] = mapped_column(ForeignKey("maintenance_window.id", ondelete="CASCADE"))
+    notice_key: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(Instant, default=clock.now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, SmallInteger, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kener import clock
@@ -14,7 +14,12 @@ from kener.domain.status import Status, from_code
 
 
 class Monitor(Model):
-    """A thing that is watched. Rows change only when an operator changes them; what was seen is in `MonitorState`."""
+    """A thing that is watched. Rows change only when an operator changes them; what was seen is in `MonitorState`.
+
+    A look that fails is repeated at once, up to `retries` times, `retry_delay_ms` apart; so many looks in a row as `failure_confirmations`
+    or `recovery_confirmations` say must agree before a change is believed. One with `deleted_at` is gone for everybody, and can be had
+    back for seven days.
+    """
 
     __tablename__ = "monitor"
     __table_args__ = {"sqlite_autoincrement": True}
@@ -35,6 +40,12 @@ class Monitor(Model):
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     is_hidden: Mapped[bool] = mapped_column(Boolean, default=False)
     position: Mapped[int] = mapped_column(Integer, default=0)
+    failure_confirmations: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    recovery_confirmations: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    retries: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    retry_delay_ms: Mapped[int] = mapped_column(Integer, default=1_000, server_default=text("1000"))
+    deleted_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    deleted_by: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
@@ -58,6 +69,9 @@ class MonitorState(Model):
 
     `due_at` is the next slot (NULL: nothing is due). `slot` is the slot that was claimed and has no sample yet, `claimed_at` when;
     both are NULL otherwise. `slow` sends the next check to the slow lane. Times are seconds since 1970.
+
+    `raw` is what the newest look said, where a change is not confirmed yet: `held` such looks in a row since `held_since`; NULL and 0
+    otherwise. `beat_at` is the newest success of a heartbeat, `run_started_at` the start of a run that has not ended.
     """
 
     __tablename__ = "monitor_state"
@@ -76,9 +90,82 @@ class MonitorState(Model):
     since: Mapped[int | None] = mapped_column(BigInteger)
     lateness_ms: Mapped[int | None] = mapped_column(Integer)
     beat_at: Mapped[int | None] = mapped_column(BigInteger)
+    run_started_at: Mapped[int | None] = mapped_column(BigInteger)
+    raw_code: Mapped[int | None] = mapped_column("raw", SmallInteger)
+    held_since: Mapped[int | None] = mapped_column(BigInteger)
+    held: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
 
     monitor: Mapped[Monitor] = relationship(back_populates="state")
 
     @property
     def status(self) -> Status:
         return from_code(self.status_code)
+
+
+class MonitorLabel(Model):
+    """A word that operators sort monitors by."""
+
+    __tablename__ = "monitor_label"
+
+    monitor_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class MonitorParent(Model):
+    """That a monitor depends on another one: while the parent is down, the child's alerts are held."""
+
+    __tablename__ = "monitor_parent"
+
+    monitor_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True)
+    parent_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class GroupMember(Model):
+    """That a monitor belongs to a group, and how much it weighs there."""
+
+    __tablename__ = "group_member"
+
+    group_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"), primary_key=True, index=True)
+    weight: Mapped[float] = mapped_column(Float, default=1.0)
+
+
+class HeartbeatSignal(Model):
+    """What a job told: start, success, fail or log, with its exit code and a few words; never mixed with samples.
+
+    `at` in seconds since 1970.
+    """
+
+    __tablename__ = "heartbeat_signal"
+    __table_args__ = (Index("ix_heartbeat_signal_monitor_id_at", "monitor_id", "at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    monitor_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"))
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    body: Mapped[str | None] = mapped_column(Text)
+
+
+class ExcludedWindow(Model):
+    """A stretch of a monitor's past that does not count: a false alarm, or excused. Half-open, in seconds since 1970.
+
+    `uptime_before` keeps what the uptime was without it.
+    """
+
+    __tablename__ = "excluded_window"
+    __table_args__ = (
+        Index("ix_excluded_window_monitor_id_end_at", "monitor_id", "end_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    monitor_id: Mapped[int] = mapped_column(ForeignKey("monitor.id", ondelete="CASCADE"))
+    start_at: Mapped[int] = mapped_column(BigInteger)
+    end_at: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    uptime_before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_by: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)

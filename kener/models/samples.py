@@ -13,7 +13,10 @@ from kener.db import Model
 
 
 class Sample(Model):
-    """One observation: `at` in seconds since 1970, `status` as in `Status.code`, latency NULL when nothing was measured."""
+    """One observation: `at` in seconds since 1970, `status` as in `Status.code`, latency NULL when nothing was measured.
+
+    `status` is what was believed; `raw` is what the look said where that was held back for confirmation, NULL where both agree.
+    """
 
     __tablename__ = "sample"
     __table_args__ = (PrimaryKeyConstraint("monitor_id", "at"), {"sqlite_with_rowid": False})
@@ -23,6 +26,7 @@ class Sample(Model):
     status: Mapped[int] = mapped_column(SmallInteger)
     latency_ms: Mapped[int | None] = mapped_column(Integer)
     span_s: Mapped[int] = mapped_column(Integer)
+    raw: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class SampleNote(Model):

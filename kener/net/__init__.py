@@ -5,7 +5,7 @@ connection, and follow redirects only to http and https and only as far as the r
 """
 
 from kener.net.addresses import CHECKS, TRIGGERS, AddressPolicy, for_triggers
-from kener.net.client import Unreachable, request, run
+from kener.net.client import Unreachable, look_up, request, run
 from kener.net.exchange import Answer, Cause, Failure, Request
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "Unreachable",
     "for_triggers",
+    "look_up",
     "request",
     "run",
 ]

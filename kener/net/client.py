@@ -8,11 +8,12 @@ import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 
 from kener.net.addresses import AddressPolicy
 from kener.net.exchange import Answer, Cause, Failure, Request
 from kener.net.loop import Ended, Loop
-from kener.net.names import Names
+from kener.net.names import Found, Names
 
 
 class Unreachable(Exception):
@@ -100,6 +101,19 @@ def header_lines(headers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     if not any(name.lower() == "expect" for name, _ in pairs):
         lines.append("Expect:")
     return tuple(lines)
+
+
+def look_up(host: str) -> "Future[Found]":
+    """The addresses of a name, without blocking."""
+    answer: Future[Found] = Future()
+
+    def reply(found: Found) -> None:
+        if answer.set_running_or_notify_cancel():
+            answer.set_result(found)
+
+    _names.ask(host.lower(), reply)
+    _names.tend()
+    return answer
 
 
 _names = Names()

@@ -24,6 +24,7 @@ from kener.models import (
     Maintenance,
     MaintenanceMonitor,
     MaintenanceWindow,
+    WindowState,
     configuration_monitor,
     configuration_trigger,
 )
@@ -285,7 +286,7 @@ def _maintained(session: Session, names: dict[int, str]) -> tuple[str, ...]:
         .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == Maintenance.id)
         .where(
             MaintenanceMonitor.monitor_id.in_(list(names)),
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.start_at <= now,
             MaintenanceWindow.end_at > now,
         )

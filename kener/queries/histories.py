@@ -13,7 +13,7 @@ from kener.domain.replay import History, Order
 from kener.domain.running_uptime import HOUR, Hour
 from kener.domain.status import from_code
 from kener.domain.uptime import Point, Seconds
-from kener.models import Hourly, Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, Sample
+from kener.models import Hourly, Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, Sample, WindowState
 
 
 def size(session: Session, order: Order) -> int:
@@ -63,7 +63,7 @@ def _windows(session: Session, ids: Sequence[int], order: Order) -> Mapping[int,
         .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == Maintenance.id)
         .where(
             MaintenanceMonitor.monitor_id.in_(ids),
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > clock.at(order.start),
             MaintenanceWindow.start_at < clock.at(order.end),
         )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from kener import clock
-from kener.models import Maintenance, MaintenanceWindow, Monitor
+from kener.models import Maintenance, MaintenanceWindow, Monitor, WindowState
 from kener.queries.paging import Part, part
 
 
@@ -83,7 +83,7 @@ def _line(found: Maintenance, window: MaintenanceWindow, names: dict[int, tuple[
 
 def _stage(window: MaintenanceWindow) -> Stage:
     now = clock.now()
-    if window.is_cancelled:
+    if window.state is WindowState.CANCELLED:
         return Stage.CANCELLED
     if now < window.start_at:
         return Stage.PLANNED

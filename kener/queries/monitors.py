@@ -43,6 +43,11 @@ class MonitorLine:
     checked_at: datetime | None
     error: str | None
 
+    @property
+    def kind(self) -> str:
+        """The type, as operators read it; one that was damaged from outside as it stands."""
+        return self.monitor_type.label if isinstance(self.monitor_type, MonitorType) else str(self.monitor_type)
+
 
 @dataclass(frozen=True, slots=True)
 class Watching:

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from kener import clock
 from kener.domain.alerting import UPTIME_WINDOWS, AlertType, Rule
-from kener.models import AlertConfiguration, AuditEntry, Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor
+from kener.models import (
+    AlertConfiguration,
+    AuditEntry,
+    Maintenance,
+    MaintenanceMonitor,
+    MaintenanceWindow,
+    Monitor,
+    WindowState,
+)
 
 _SUMMARY = re.compile(
     r"(?P<kind>STATUS|LATENCY|UPTIME): (?P<value>\S+)(?: over (?P<window>\w+))?, (?P<failing>\d+) and (?P<passing>\d+), "
@@ -120,7 +128,7 @@ def planned(session: Session, monitor_id: int, *, first: int, last: int) -> list
         .join(MaintenanceMonitor, MaintenanceMonitor.maintenance_id == Maintenance.id)
         .where(
             MaintenanceMonitor.monitor_id == monitor_id,
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > clock.at(first),
             MaintenanceWindow.start_at <= clock.at(last),
         )

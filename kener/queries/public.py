@@ -34,6 +34,7 @@ from kener.models import (
     MaintenanceWindow,
     Monitor,
     MonitorState,
+    WindowState,
 )
 from kener.queries import site
 from kener.queries.site import Site
@@ -400,7 +401,7 @@ def _windows(
         .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == MaintenanceMonitor.maintenance_id)
         .where(
             MaintenanceMonitor.monitor_id.in_(ids),
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > since,
             MaintenanceWindow.start_at <= clock.now(),
         )
@@ -540,7 +541,7 @@ def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, 
         select(MaintenanceWindow, Maintenance)
         .join(Maintenance)
         .where(
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > now,
             MaintenanceWindow.start_at < now + timedelta(days=AHEAD_DAYS),
         )

@@ -29,6 +29,7 @@ from kener.models import (
     Sample,
     SampleNote,
     Streak,
+    WindowState,
     configuration_monitor,
 )
 from kener.services import alerts, flapping
@@ -240,7 +241,7 @@ def _windows(session: Session, monitor_ids: Iterable[int], seen: Sequence[Seen])
         .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == Maintenance.id)
         .where(
             MaintenanceMonitor.monitor_id.in_(sorted(monitor_ids)),
-            MaintenanceWindow.is_cancelled.is_(False),
+            MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > first,
             MaintenanceWindow.start_at <= last,
         )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from kener import clock, live
 from kener.db import transaction
 from kener.domain.inputs import MaintenanceInput
-from kener.models import Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor
+from kener.models import Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, WindowState
 from kener.services import audit
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
@@ -46,7 +46,9 @@ def finish(maintenance_id: int, *, actor: Actor) -> None:
     now = clock.now()
     with transaction() as session:
         maintenance = _find(session, maintenance_id)
-        running = [w for w in maintenance.windows if not w.is_cancelled and w.start_at <= now < w.end_at]
+        running = [
+            w for w in maintenance.windows if w.state is not WindowState.CANCELLED and w.start_at <= now < w.end_at
+        ]
         if not running:
             raise Refused({"": "It is not running, so there is nothing to finish."})
         for window in running:

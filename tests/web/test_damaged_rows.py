@@ -115,7 +115,7 @@ def test_a_monitor_of_an_unknown_type_can_be_given_another(owner: FlaskClient) -
     factories.make_monitor("shop", monitor_type="API", type_data={"url": "https://shop.example"})
     db.session.execute(text("UPDATE monitor SET monitor_type = 'CARRIER_PIGEON'"))
     db.session.commit()
-    page = visit(owner, "/manage/monitors/shop/edit").click("NONE")
+    page = visit(owner, "/manage/monitors/shop/edit").click("Manual")
     assert page.form("Save").submit().heading == "Shop"
     assert factories.only(Monitor).monitor_type == "NONE"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
+from kener.domain.specs import MonitorType
 from kener.models import Monitor, Sample
 from tests import factories
 from tests.doubles.http import HttpDouble, hang, reply
@@ -22,8 +23,8 @@ def http() -> Iterator[HttpDouble]:
 def new(client: FlaskClient, kind: str = "API") -> Form:
     """The empty form of a type, reached by its link."""
     page = visit(client, "/manage/monitors")
-    page = page.click("Add a monitor").click(kind)
-    assert page.one("[aria-label='Type of monitor'] [aria-current]").text == kind
+    page = page.click("Add a monitor").click(MonitorType(kind).label)
+    assert page.one("[aria-label='Type of monitor'] [aria-current]").text == MonitorType(kind).label
     return page.form("Add monitor")
 
 
@@ -161,7 +162,7 @@ def test_an_edit_keeps_what_the_form_does_not_have(editor: FlaskClient) -> None:
 
 def test_the_type_of_a_monitor_can_be_changed(editor: FlaskClient) -> None:
     factories.make_monitor("shop", name="The shop", description="Sells", category_name="Sales")
-    form = visit(editor, "/manage/monitors/shop/edit").click("API").form("Save")
+    form = visit(editor, "/manage/monitors/shop/edit").click("HTTP").form("Save")
     assert (form["name"], form["description"], form["category_name"]) == (["The shop"], ["Sells"], ["Sales"])
     form.fill(url="https://shop.example.com").submit()
     assert factories.only(Monitor).monitor_type == "API"

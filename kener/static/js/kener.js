@@ -204,12 +204,12 @@
     const rows = all(".pair", button.parentElement);
     const last = rows[rows.length - 1];
     const fresh = last.cloneNode(true);
-    for (const input of all("input", fresh)) {
-      input.value = "";
+    for (const input of all("input, select", fresh)) {
+      input.value = input.options?.[0].value ?? "";
       input.ariaLabel = input.ariaLabel.replace(/\d+$/, rows.length + 1);
     }
     last.after(fresh);
-    fresh.querySelector("input").focus();
+    fresh.querySelector("input, select").focus();
   };
 
   const copy = async (button) => {

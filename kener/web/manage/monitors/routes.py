@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from kener import clock
+from kener import clock, probes
 from kener.db import db
 from kener.domain.inputs import TAG
 from kener.domain.permissions import Permission
 from kener.domain.readings import Reading
-from kener.domain.specs import MonitorType, parse_spec
+from kener.domain.specs import SPECS, MonitorType, parse_spec
 from kener.models import Monitor
 from kener.queries import history, site
 from kener.queries import monitors as rows
@@ -22,13 +22,14 @@ from kener.web.access import actor, requires
 from kener.web.fragments import done, render, wants_fragment
 from kener.web.manage import lists
 from kener.web.manage.forms import version
-from kener.web.manage.monitors import forms
+from kener.web.manage.monitors import controls, forms
 from kener.web.urls import origin
 
 bp = Blueprint("manage_monitors", __name__, url_prefix="/manage/monitors")
 
 STATUSES = {"DOWN": "DOWN", "DEGRADED": "DEGRADED", "NO_DATA": "NO DATA", "UP": "UP", "PAUSED": "Paused"}
-KINDS = {kind.value: kind.value for kind in MonitorType}
+KINDS = {kind.value: kind.label for kind in SPECS}
+LABELS = {"interval_seconds": "Interval", "cron": "Cron expression", "category_name": "Section", "external_url": "Link"}
 SORTS = {prefix + key: key for key in rows.SORTS for prefix in ("", "-")}
 
 
@@ -42,7 +43,7 @@ def index() -> BaseResponse:
     labels = {
         "q": q and f"Search: {q}",
         "status": status and f"Status: {STATUSES[status]}",
-        "type": kind and f"Type: {kind}",
+        "type": kind and f"Type: {KINDS[kind]}",
     }
     return render(
         "manage/monitors/index.html",
@@ -77,7 +78,7 @@ def create() -> BaseResponse:
         saved = monitors.create(given, actor=actor())
     except Refused as refused:
         return _form(forms.fields_from(request.form), refused.errors, status=422)
-    checked = given.monitor_type is MonitorType.API and given.status == "ACTIVE"
+    checked = given.monitor_type in probes.PROBES and given.status == "ACTIVE"
     return _saved(saved, f"{given.name} is added." + (" Its first check runs now." if checked else ""))
 
 
@@ -140,26 +141,14 @@ def _show(tag: str, *, message: str | None = None) -> BaseResponse:
         foot=lists.foot(part),
         samples_filter=chosen,
         settings=_settings(monitor),
+        testable=monitor.monitor_type in probes.PROBES,
         message=message,
     )
 
 
-def _settings(monitor: Monitor) -> list[tuple[str, Any]]:
+def _settings(monitor: Monitor) -> list[tuple[str, str]]:
     """What the type knows, as names and values; nothing for settings that were damaged from outside."""
-    data = monitor.type_data if isinstance(monitor.type_data, dict) else {}
-    labels = {
-        "url": "URL",
-        "method": "Method",
-        "timeout": "Time limit",
-        "accepted_status_codes": "Accepted codes",
-        "degraded_latency_ms": "DEGRADED above",
-        "down_latency_ms": "DOWN above",
-        "degradedRemainingMinutes": "DEGRADED after",
-        "downRemainingMinutes": "DOWN after",
-    }
-    units = {"timeout": " ms", "degraded_latency_ms": " ms", "down_latency_ms": " ms"}
-    units |= {"degradedRemainingMinutes": " min", "downRemainingMinutes": " min"}
-    return [(label, f"{data[name]}{units.get(name, '')}") for name, label in labels.items() if data.get(name)]
+    return controls.summary(monitor.monitor_type, monitor.type_data if isinstance(monitor.type_data, dict) else {})
 
 
 @bp.get("/<tag:tag>/edit")
@@ -262,9 +251,15 @@ def _form(
 ) -> BaseResponse:
     if saved is None and request.form.get("saved_tag"):
         saved = _find(request.form["saved_tag"])[0]
+    kind = MonitorType(fields["monitor_type"]) if fields["monitor_type"] in SPECS else MonitorType.API
+    known = controls.controls(kind)
     return render(
         "manage/monitors/form.html",
         status=status,
+        kind=kind,
+        controls=known,
+        labels={name: control.label for name, control in known.items()} | LABELS,
+        testable=kind in probes.PROBES,
         form=fields,
         errors=errors,
         saved=saved,
@@ -272,7 +267,6 @@ def _form(
         at=clock.now(),
         newer=newer,
         kinds=KINDS,
-        methods=forms.METHODS,
     )
 
 

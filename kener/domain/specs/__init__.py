@@ -1,0 +1,37 @@
+"""Monitor types and their settings: one module per type, one schema for form, API and import.
+
+Field names follow the original where it has them, so that its definitions can be taken over. A new type needs its word and label in
+`base.MonitorType`, a module here, its line in `SPECS`, a probe in `kener.probes` and a form in `templates/manage/monitors/types/`.
+"""
+
+from typing import Any
+
+from kener.domain.specs.api import ApiSpec, Header
+from kener.domain.specs.base import HttpUrl, MonitorType, Spec
+from kener.domain.specs.heartbeat import HeartbeatSpec
+from kener.domain.specs.manual import NoneSpec
+
+__all__ = [
+    "SPECS",
+    "ApiSpec",
+    "Header",
+    "HeartbeatSpec",
+    "HttpUrl",
+    "MonitorType",
+    "NoneSpec",
+    "Spec",
+    "parse_spec",
+]
+
+SPECS: dict[MonitorType, type[Spec]] = {
+    MonitorType.API: ApiSpec,
+    MonitorType.HEARTBEAT: HeartbeatSpec,
+    MonitorType.NONE: NoneSpec,
+}
+
+
+def parse_spec(monitor_type: MonitorType, data: dict[str, Any]) -> Spec:
+    """The settings of one type. Raises pydantic.ValidationError naming each bad field, ValueError for a type that is none."""
+    if monitor_type not in SPECS:
+        raise ValueError(f"there is no type {monitor_type}.")
+    return SPECS[monitor_type].model_validate(data)

@@ -1,0 +1,126 @@
+"""What the settings of all monitor types are made of.
+
+A setting's `title` and `description` are its label and help in the form; `json_schema_extra` says how it is shown there: `unit`, `code`,
+`rows` (of a text area) and `options` (words for choices).
+"""
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+class MonitorType(StrEnum):
+    """How a monitor learns its status."""
+
+    API = "API"
+    HEARTBEAT = "HEARTBEAT"
+    NONE = "NONE"
+
+    @property
+    def label(self) -> str:
+        """What operators read."""
+        return LABELS[self][0]
+
+    @property
+    def about(self) -> str:
+        """What it does, in a sentence."""
+        return LABELS[self][1]
+
+
+LABELS: dict[MonitorType, tuple[str, str]] = {
+    MonitorType.API: ("HTTP", "Sends an HTTP request and judges the answer."),
+    MonitorType.HEARTBEAT: (
+        "Heartbeat",
+        "Waits for your job to call a secret address, and worries when it does not.",
+    ),
+    MonitorType.NONE: ("Manual", "Is set by hand or by the API; nothing is checked."),
+}
+
+PLACEHOLDER = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+"""A secret by its name. Where one stands, a value is checked again when it has been put in."""
+
+
+def _http_url(value: str) -> str:
+    value = value.strip()
+    if any(c.isspace() or c == '"' or ord(c) < 32 for c in value):
+        raise ValueError("A URL has no spaces or quotes in it.")
+    if value.startswith("$") and PLACEHOLDER.match(value):
+        return value
+    try:
+        parts = urlsplit(PLACEHOLDER.sub("1", value))
+        _ = parts.port
+    except ValueError:
+        raise ValueError("This is not a valid URL.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("Start the URL with http:// or https:// and a host name.")
+    return value
+
+
+HttpUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_http_url)]
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+
+
+def _host(value: str) -> str:
+    """A name (of one label, with underscores or in any script) or an address. An IPv6 address may stand in brackets."""
+    value = value.strip()
+    if PLACEHOLDER.search(value):
+        return value
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    try:
+        ascii_name = value.removesuffix(".").encode("idna").decode() if not value.isascii() else value.removesuffix(".")
+    except UnicodeError:
+        raise ValueError("This is not a valid host name.") from None
+    labels = ascii_name.split(".")
+    if not ascii_name or len(ascii_name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("Enter a host name or an address, without http:// and without a port.")
+    if labels[-1].isdigit():
+        raise ValueError("This is not a valid address.")
+    return value
+
+
+Host = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+OptionalHost = Annotated[Host | None, BeforeValidator(_blank)]
+
+MILLISECONDS: dict[str, Any] = {"unit": "ms"}
+CODE: dict[str, Any] = {"code": True}
+
+TimeLimit = Annotated[int, Field(ge=100, le=60_000, title="Time limit", json_schema_extra=MILLISECONDS)]
+LatencyLimit = Annotated[Annotated[int, Field(ge=1, le=60_000)] | None, BeforeValidator(_blank)]
+
+
+class Spec(BaseModel):
+    """Base of every type's settings."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=100_000)
+
+    NOT_IN_FORM: ClassVar[frozenset[str]] = frozenset()
+    """Settings that only programs give."""
+
+
+class MeasuredSpec(Spec):
+    """Base of the types that measure how long an answer takes."""
+
+    degraded_latency_ms: LatencyLimit = Field(None, title="DEGRADED above", json_schema_extra=MILLISECONDS)
+    down_latency_ms: LatencyLimit = Field(None, title="DOWN above", json_schema_extra=MILLISECONDS)
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.degraded_latency_ms and self.down_latency_ms and self.down_latency_ms <= self.degraded_latency_ms:
+            raise ValueError("down_latency_ms: the limit for DOWN must be above the limit for DEGRADED.")
+        return self
