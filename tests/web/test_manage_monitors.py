@@ -138,8 +138,8 @@ def test_an_edit_keeps_what_it_does_not_name_and_says_when_somebody_was_faster(e
     rows = [row.split() for row in page.texts("section[aria-labelledby=h-newer] tbody tr")]
     assert rows == [
         ["name", "Theirs", "Mine"],
-        ["url", "https://two.example", "https://one.example"],
         ["is_active", "NO", "YES"],
+        ["url", "https://two.example", "https://one.example"],
     ]
     assert factories.only(Monitor).name == "Theirs"
     assert page.form("Save")["name"] == ["Mine"]
