@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,18 +31,34 @@ class Authority:
         self.bundle = folder / "authority.pem"
         self.bundle.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def context(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> ssl.SSLContext:
-        """A server's TLS settings with a certificate for these names and addresses."""
+    def context(self, *hosts: str, **made: Any) -> ssl.SSLContext:
+        """A server's TLS settings with a certificate for these names and addresses, made as `chain` says."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.chain(*hosts, expired=expired, self_signed=self_signed))
+        context.load_cert_chain(self.chain(*hosts, **made))
         return context
 
-    def chain(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> Path:
-        """A file with a key and its certificate."""
+    def chain(
+        self,
+        *hosts: str,
+        expired: bool = False,
+        self_signed: bool = False,
+        lasts: dt.timedelta = _YEAR,
+        starts: dt.timedelta = -_YEAR,
+        via: Literal["", "sent", "withheld", "expired"] = "",
+    ) -> Path:
+        """A file with a key and its certificate, valid from `starts` to `lasts` from now.
+
+        `via`: signed by an intermediate authority whose certificate follows, is left out, or follows and has expired.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name(hosts[0])
-        start, end = (_NOW - 2 * _YEAR, _NOW - _YEAR) if expired else (_NOW - _YEAR, _NOW + _YEAR)
+        now = dt.datetime.now(dt.UTC)
+        start, end = (_NOW - 2 * _YEAR, _NOW - _YEAR) if expired else (now + starts, now + lasts)
         issuer, signer = (name, key) if self_signed else (self._name, self._key)
+        following = b""
+        if via:
+            issuer, signer, between = self._intermediate(expired=via == "expired")
+            following = b"" if via == "withheld" else between
         certificate = (
             _builder(name, issuer, key, start, end)
             .add_extension(x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False)
@@ -53,8 +70,19 @@ class Authority:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
+            + following
         )
         return path
+
+    def _intermediate(self, *, expired: bool) -> tuple[x509.Name, ec.EllipticCurvePrivateKey, bytes]:
+        key, name = ec.generate_private_key(ec.SECP256R1()), _name("Test Intermediate")
+        start, end = (_NOW - 2 * _YEAR, _NOW - _YEAR) if expired else (_NOW - _YEAR, _NOW + _YEAR)
+        certificate = (
+            _builder(name, self._name, key, start, end)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        return name, key, certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _builder(
