@@ -47,6 +47,7 @@ class Settings:
     origin: str | None = None
     smtp: SmtpSettings | None = None
     allow_private_targets: bool = False
+    env_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     trusted_proxies: int = 0
     retention_days: int = 90
     hourly_retention_days: int = 400
@@ -79,6 +80,7 @@ class Settings:
             "origin": reader.checked("ORIGIN", _origin, None),
             "smtp": _smtp(reader),
             "allow_private_targets": reader.flag("KENER_ALLOW_PRIVATE_TARGETS", False),
+            "env_secrets": _env_secrets(reader),
             "trusted_proxies": reader.number("KENER_TRUSTED_PROXIES", 0, 0, 10),
             "retention_days": reader.number("KENER_RETENTION_DAYS", 90, 1, 3650),
             "hourly_retention_days": reader.number("KENER_HOURLY_RETENTION_DAYS", 400, 31, 36_500),
@@ -221,6 +223,17 @@ def _security(raw: str) -> str:
     if raw.lower() not in ("starttls", "tls", "none"):
         raise ValueError("use starttls, tls or none.")
     return raw.lower()
+
+
+def _env_secrets(reader: "_Reader") -> dict[str, str]:
+    """The variables that settings may name as `$NAME`: those that KENER_ENV_SECRETS lists, and never one of our own."""
+    names = [name.strip() for name in reader.text("KENER_ENV_SECRETS", "").split(",") if name.strip()]
+    for name in names:
+        if name.startswith("KENER_") or name in ("DATABASE_URL", "REDIS_URL"):
+            reader.mistakes.append(f"KENER_ENV_SECRETS: {name} belongs to Kener itself and cannot be used in settings.")
+        elif name not in reader.env:
+            reader.mistakes.append(f"KENER_ENV_SECRETS: there is no variable {name}.")
+    return {name: reader.env[name] for name in names if name in reader.env}
 
 
 def _smtp(reader: _Reader) -> SmtpSettings | None:

@@ -3,8 +3,8 @@
 `send(settings, message, *, delivery_id, context)` makes one attempt: it returns the answer in a few words, or raises Undeliverable.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -23,10 +23,11 @@ class Undeliverable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a notifier needs to know of this installation."""
+    """What a notifier needs to know of this installation. `template_values`: further variables for templates of its settings."""
 
     smtp: SmtpSettings | None = None
     allow_private_targets: bool = False
+    template_values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 Send = Callable[..., str]

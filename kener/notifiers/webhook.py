@@ -29,7 +29,7 @@ _OURS = ("x-kener-delivery", "x-kener-signature", "content-length", "host", "tra
 def send(settings: WebhookSettings, message: Message, *, delivery_id: str, context: Context) -> str:
     """One attempt. Returns the answer in a few words, or raises Undeliverable."""
     now = clock.now()
-    body = _body(settings, message, delivery_id)
+    body = _body(settings, message, delivery_id, context)
     try:
         answer = net.request(
             "POST",
@@ -58,12 +58,13 @@ def variables(message: Message, delivery_id: str) -> dict[str, Variable]:
     return {"event": message.event, "delivery_id": delivery_id, **message.variables}
 
 
-def _body(settings: WebhookSettings, message: Message, delivery_id: str) -> bytes:
+def _body(settings: WebhookSettings, message: Message, delivery_id: str, context: Context) -> bytes:
     given = variables(message, delivery_id)
     if settings.body is None:
         return json.dumps(given).encode()
     try:
-        return placeholders.render(settings.body, given, place=settings.place).encode("utf-8", "replace")
+        known: dict[str, Variable] = {**given, **context.template_values}
+        return placeholders.render(settings.body, known, place=settings.place).encode("utf-8", "replace")
     except ValueError as error:
         raise Undeliverable(f"The template of the body cannot be used: {error}", permanent=True) from None
 

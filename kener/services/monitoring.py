@@ -10,8 +10,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from flask import current_app
@@ -21,12 +21,13 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live, probes
 from kener.db import again, reading, transaction
+from kener.domain import secrets as secret_rules
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import MAX_INTERVAL_S, Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
 from kener.models import Monitor, MonitorState, Sample
-from kener.services import audit, recording
+from kener.services import audit, recording, secrets
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 from kener.services.recording import Effects, Observed
@@ -52,6 +53,7 @@ class _Due:
     created_at: int
     last_status: Status
     seen_at: int | None
+    known: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def run_shard(claims: Sequence[tuple[int, int]], *, slow: bool) -> int:
@@ -120,8 +122,11 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
         MonitorState.at,
         MonitorState.slot,
     ).join(MonitorState, MonitorState.monitor_id == Monitor.id)
+    rows = session.execute(query.where(Monitor.id.in_(sorted(slots)), Monitor.is_active.is_(True))).all()
+    named = {name for row in rows if "$" in (row.settings or "") for name in secret_rules.names_in(row.settings)}
     due, broken = [], []
-    for row in session.execute(query.where(Monitor.id.in_(sorted(slots)), Monitor.is_active.is_(True))):
+    values, problem = _secrets(session, named)
+    for row in rows:
         if row.slot != slots[row.id]:
             continue
         item = _Due(
@@ -135,13 +140,37 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             last_status=from_code(row.status_code),
             seen_at=row.at,
         )
+        mine = secret_rules.names_in(row.settings) if named and "$" in (row.settings or "") else set()
+        if mine and problem:
+            broken.append((item, cannot_run(problem)))
+            continue
         try:
-            due.append(replace(item, spec=_spec(row.monitor_type, row.settings)))
+            if mine & values.keys():
+                known = {name: values[name] for name in mine & values.keys()}
+                due.append(replace(item, spec=_spec_with(row.monitor_type, row.settings, known), known=known))
+            else:
+                due.append(replace(item, spec=_spec(row.monitor_type, row.settings)))
         except (ValidationError, ValueError, TypeError) as error:
             log.error("monitor %s has settings that cannot be used: %s", row.id, error)
             broken.append((item, cannot_run(f"The settings of this monitor cannot be used: {_first_mistake(error)}")))
     session.rollback()
     return due, broken
+
+
+def _secrets(session: Session, names: set[str]) -> tuple[dict[str, str], str | None]:
+    """The values of these names, and why there are none: the secret key has changed."""
+    try:
+        return secrets.values(session, names), None
+    except Refused as refused:
+        return {}, refused.errors.get("", "A secret cannot be opened.")
+
+
+def _spec_with(kind: MonitorType, settings: str, known: Mapping[str, str]) -> Spec:
+    """Settings with the values of secrets in them. What is wrong with a value is said without it."""
+    try:
+        return parse_spec(kind, secret_rules.put_in(json.loads(settings), known))
+    except ValidationError as error:
+        raise ValueError(secrets.hidden(_first_mistake(error), known)) from None
 
 
 @lru_cache(maxsize=20_000)
@@ -206,7 +235,7 @@ def _record(seen: Sequence[tuple[_Due, Reading, int]], drop: Sequence[_Due]) -> 
                 status=found.status,
                 span_s=item.span_s,
                 latency_ms=found.latency_ms,
-                error=found.error,
+                error=found.error and secrets.hidden(found.error, item.known),
                 timed_out=found.timed_out,
                 lateness_ms=late_ms,
             )

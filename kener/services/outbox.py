@@ -6,7 +6,7 @@ messages of one alert reach one channel in order; one channel sends one message 
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,7 +21,7 @@ from kener.domain.messages import Message
 from kener.domain.trigger_specs import TriggerType
 from kener.models import Alert, Delivery, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
-from kener.services import audit, vault
+from kener.services import audit, secrets, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -70,7 +70,7 @@ def deliver(delivery_id: int) -> None:
     if claimed is None:
         return
     try:
-        answer = _send(*claimed)
+        answer = attempt(*claimed)
     except notifiers.Undeliverable as failure:
         again(partial(_record_failure, delivery_id, failure))
     except Exception:
@@ -83,15 +83,24 @@ def deliver(delivery_id: int) -> None:
     jobs.enqueue_deliveries(due(delivery_id))
 
 
-def _send(kind: TriggerType, settings: object, message: Message, uid: str) -> str:
+def attempt(kind: TriggerType, settings: object, message: Message, uid: str, known: Mapping[str, str]) -> str:
+    """Send once, with the values of the secrets that the settings name. Returns the answer; raises Undeliverable."""
     full = with_html(message) if kind is TriggerType.EMAIL else message
-    return notifiers.NOTIFIERS[kind](settings, full, delivery_id=uid, context=context())
+    try:
+        answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id=uid, context=context(known))
+    except notifiers.Undeliverable as failure:
+        reason = secrets.hidden(str(failure), known)
+        raise notifiers.Undeliverable(
+            reason, permanent=failure.permanent, retry_after_s=failure.retry_after_s
+        ) from None
+    return secrets.hidden(answer, known)
 
 
-def context() -> notifiers.Context:
+def context(known: Mapping[str, str]) -> notifiers.Context:
     """What notifiers need to know of this installation."""
     settings = current_app.extensions["kener"]
-    return notifiers.Context(smtp=settings.smtp, allow_private_targets=settings.allow_private_targets)
+    values = {secrets.variable(name): value for name, value in known.items()}
+    return notifiers.Context(settings.smtp, settings.allow_private_targets, values)
 
 
 def with_html(message: Message) -> Message:
@@ -100,7 +109,7 @@ def with_html(message: Message) -> Message:
     return Message(message.event, message.subject, message.text, html, message.variables)
 
 
-def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
+def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str, Mapping[str, str]] | None:
     now = clock.now()
     with transaction() as session:
         delivery = session.get(Delivery, delivery_id, with_for_update=True)
@@ -116,7 +125,8 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
         if before is not None or _busy(session, delivery, now):
             return None
         try:
-            settings, kind = vault.open_trigger(trigger), TriggerType(trigger.trigger_type)
+            kind = TriggerType(trigger.trigger_type)
+            settings, known = secrets.ready(session, vault.open_trigger(trigger))
             message = messages.from_json(delivery.message)
         except (Refused, ValueError, TypeError, KeyError) as error:
             delivery.state, delivery.lease_until, delivery.next_at = DeliveryState.FAILED, None, now
@@ -125,7 +135,7 @@ def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str] | None:
         delivery.state, delivery.attempts = DeliveryState.SENDING, delivery.attempts + 1
         delivery.lease_until = now + LEASE
         uid = delivery.uid
-    return kind, settings, message, uid
+    return kind, settings, message, uid, known
 
 
 def _may_start(delivery: Delivery, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from kener.domain.messages import AlertFacts
 from kener.domain.trigger_specs import TriggerType, split
 from kener.domain.trigger_specs import parse as parse_settings
 from kener.models import Trigger
-from kener.services import audit, outbox, site, vault
+from kener.services import audit, outbox, secrets, site, vault
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
@@ -88,10 +88,10 @@ def test_send(
     trigger = session.get(Trigger, trigger_id) if trigger_id is not None else None
     settings = _settings(kind, given) if trigger is None else merged_settings(trigger, kind, given)
     message = _sample_message(session, status)
+    settings, known = secrets.ready(session, settings)
     session.rollback()
     try:
-        full = outbox.with_html(message) if kind is TriggerType.EMAIL else message
-        answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id=f"test-{uuid.uuid4()}", context=outbox.context())
+        answer = outbox.attempt(kind, settings, message, f"test-{uuid.uuid4()}", known)
     except notifiers.Undeliverable as failure:
         return Attempt(False, str(failure))
     return Attempt(True, answer)

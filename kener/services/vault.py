@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -44,7 +45,11 @@ def close_trigger(trigger: Trigger, settings: BaseModel) -> None:
 
 
 def _fernet() -> Fernet:
-    key = hashlib.scrypt(
-        current_app.config["SECRET_KEY"].encode(), salt=b"kener trigger settings", n=2**12, r=8, p=1, dklen=32
-    )
+    return _made(current_app.config["SECRET_KEY"])
+
+
+@lru_cache(maxsize=4)
+def _made(secret_key: str) -> Fernet:
+    """Deriving the key takes ten milliseconds, and checks may open a secret each."""
+    key = hashlib.scrypt(secret_key.encode(), salt=b"kener trigger settings", n=2**12, r=8, p=1, dklen=32)
     return Fernet(base64.urlsafe_b64encode(key))
