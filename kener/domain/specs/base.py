@@ -4,13 +4,15 @@ A setting's `title` and `description` are its label and help in the form; `json_
 `rows` (of a text area) and `options` (words for choices).
 """
 
-import ipaddress
 import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from kener.domain.hosts import ascii_host
+from kener.domain.secrets import names_in
 
 
 class MonitorType(StrEnum):
@@ -62,29 +64,14 @@ def _http_url(value: str) -> str:
 
 HttpUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_http_url)]
 
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-
 
 def _host(value: str) -> str:
-    """A name (of one label, with underscores or in any script) or an address. An IPv6 address may stand in brackets."""
+    """A name (of one label, with underscores or in any script) or an address; addresses in their shortest form, names as written."""
     value = value.strip()
-    if PLACEHOLDER.search(value):
+    if names_in(value):
         return value
-    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        pass
-    try:
-        ascii_name = value.removesuffix(".").encode("idna").decode() if not value.isascii() else value.removesuffix(".")
-    except UnicodeError:
-        raise ValueError("This is not a valid host name.") from None
-    labels = ascii_name.split(".")
-    if not ascii_name or len(ascii_name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("Enter a host name or an address, without http:// and without a port.")
-    if labels[-1].isdigit():
-        raise ValueError("This is not a valid address.")
-    return value
+    known = ascii_host(value)
+    return known if ":" in known else value
 
 
 Host = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_host)]
