@@ -45,4 +45,7 @@ class _Lazy:
         return found
 
 
-PROBES: dict[MonitorType, Probe] = {MonitorType.API: _Lazy("api")}
+PROBES: dict[MonitorType, Probe] = {
+    MonitorType.API: _Lazy("api"),
+    MonitorType.SSL: _Lazy("ssl"),
+}

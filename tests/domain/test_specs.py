@@ -13,6 +13,7 @@ from kener.domain.specs import SPECS, ApiSpec, HeartbeatSpec, MonitorType, parse
 URL = "https://shop.example/health?full=1"
 GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.API: {"url": URL},
+    MonitorType.SSL: {"host": "shop.example"},
     MonitorType.HEARTBEAT: {},
     MonitorType.NONE: {},
 }

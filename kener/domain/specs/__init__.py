@@ -10,6 +10,7 @@ from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
+from kener.domain.specs.ssl import SslSpec
 
 __all__ = [
     "SPECS",
@@ -20,11 +21,13 @@ __all__ = [
     "MonitorType",
     "NoneSpec",
     "Spec",
+    "SslSpec",
     "parse_spec",
 ]
 
 SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.API: ApiSpec,
+    MonitorType.SSL: SslSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.NONE: NoneSpec,
 }

@@ -19,6 +19,7 @@ class MonitorType(StrEnum):
     """How a monitor learns its status."""
 
     API = "API"
+    SSL = "SSL"
     HEARTBEAT = "HEARTBEAT"
     NONE = "NONE"
 
@@ -35,6 +36,7 @@ class MonitorType(StrEnum):
 
 LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.API: ("HTTP", "Sends an HTTP request and judges the answer."),
+    MonitorType.SSL: ("Certificate", "Reads a server's TLS certificate: how long it lasts, and whether it is trusted."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",

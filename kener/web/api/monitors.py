@@ -7,7 +7,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from kener.domain.inputs import Flag, MonitorInput, Name
-from kener.domain.specs import MonitorType
+from kener.domain.specs import SPECS, MonitorType
 from kener.queries import api as rows
 from kener.services import monitors
 from kener.services.monitors import Saved
@@ -43,7 +43,7 @@ class NewMonitor(Body, MonitorInput):
     shown: ClassVar[dict[str, Any]] = {
         "type_data": {
             "description": "The settings of its type.",
-            "anyOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in ("ApiSpec", "HeartbeatSpec", "NoneSpec")],
+            "anyOf": [{"$ref": f"#/components/schemas/{spec.__name__}"} for spec in SPECS.values()],
         },
         "include_degraded_in_downtime": {"enum": ["NO", False, None], "description": "Accepted and without effect."},
         "confirmation_threshold": {"enum": [1, None], "description": "Accepted and without effect."},
