@@ -12,7 +12,7 @@ from kener import clock
 from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, Seconds, covered, overlap, tally
 from kener.models import Daily, Hourly, Sample
-from kener.queries.public import MonitorRow, planned_spans, uptime_of
+from kener.queries.public.ledger import MonitorRow, planned_spans, uptime_of
 
 HOUR = 3_600
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}

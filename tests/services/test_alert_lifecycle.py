@@ -29,7 +29,8 @@ from kener.models import (
     Sample,
     Streak,
 )
-from kener.queries import public
+from kener.queries.public import feed as feeds
+from kener.queries.public import incidents as pages
 from kener.services import configurations, incidents, monitoring, outbox
 from kener.services.errors import Refused
 from tests.doubles.http import HttpDouble, reply
@@ -531,9 +532,9 @@ def test_l7_the_automatic_incident_of_a_hidden_monitor_is_for_operators_only(hid
     fragile()
     observe("api", "DOWN")
     incident_id = only(Incident).id
-    assert (public.incident(reading(), incident_id) is not None) is seen
-    assert bool(public.feed(reading())) is seen
-    assert public.incident(reading(), incident_id, staff=True) is not None
+    assert (pages.incident(reading(), incident_id) is not None) is seen
+    assert bool(feeds.feed(reading())) is seen
+    assert pages.incident(reading(), incident_id, staff=True) is not None
 
 
 # R: resolution

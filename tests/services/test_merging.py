@@ -9,7 +9,8 @@ from kener import clock
 from kener.db import again, reading, transaction
 from kener.domain.inputs import PostMortemInput, SplitInput
 from kener.models import AffectedMonitor, Alert, AuditEntry, Incident, IncidentUpdate
-from kener.queries import public as pages
+from kener.queries.public import feed as feeds
+from kener.queries.public import incidents as pages
 from kener.services import incidents, merging, monitors, post_mortems
 from kener.services.errors import Conflict, NotFound, Refused
 from tests.factories import (
@@ -82,7 +83,7 @@ def test_x4_what_is_merged_goes_on_in_the_other_one() -> None:
     assert [one.id for one in pages.recent_incidents(session, since=clock.at(0), staff=True)] == [web]
     assert pages.incident(session, api, staff=True) is None
     assert pages.merged_into(session, api) == web
-    assert {(entry.key, entry.incident_id) for entry in pages.feed(session)} == {
+    assert {(entry.key, entry.incident_id) for entry in feeds.feed(session)} == {
         (f"update-{number}", web) for number in kept
     }
 
@@ -361,7 +362,7 @@ def test_x4_one_that_became_private_meanwhile_comes_back_private() -> None:
     with transaction() as session:
         session.get_one(Incident, web).is_private = True
         session.get_one(Incident, api).post_mortem, session.get_one(Incident, api).post_mortem_at = "A cable.", post_at
-    assert pages.merged_into(reading(), api) is None and pages.feed(reading()) == []
+    assert pages.merged_into(reading(), api) is None and feeds.feed(reading()) == []
     assert pages.merged_into(reading(), api, staff=True) == web
     split(web, "api")
     assert get(api).is_private
@@ -419,7 +420,7 @@ def test_x4_the_post_mortems_of_both_are_shown_and_part_with_them() -> None:
     shown = pages.incident(reading(), one)
     assert shown is not None
     assert [(row.incident_id, row.text) for row in shown.post_mortems] == [(one, f"Of {one}."), (other, f"Of {other}.")]
-    keys = {(entry.key, entry.incident_id) for entry in pages.feed(reading()) if entry.kind == "POST-MORTEM"}
+    keys = {(entry.key, entry.incident_id) for entry in feeds.feed(reading()) if entry.kind == "POST-MORTEM"}
     assert keys == {(f"post-mortem-{one}", one), (f"post-mortem-{other}", one)}
     split(one, ids=(other,))
     assert only_post_mortem(one) == f"Of {one}." and only_post_mortem(other) == f"Of {other}."

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from kener.db import db
 from kener.markup import markdown
-from kener.queries import public as rows
+from kener.queries.public import feed as rows
 from kener.services import site
 from kener.web.access import public
 from kener.web.public.pages import bp

@@ -11,8 +11,9 @@ from kener.domain.permissions import Permission
 from kener.extensions import csrf
 from kener.markup import gist, markdown, plain
 from kener.queries import history
-from kener.queries import public as rows
 from kener.queries.glances import glances
+from kener.queries.public import home as home_page
+from kener.queries.public import incidents, ledger
 from kener.services import accounts, site
 from kener.web.access import public, safe_next
 from kener.web.errors import answer
@@ -54,7 +55,7 @@ def home() -> BaseResponse:
     if request.args.get("seen") == now and request.headers.get("HX-Request"):
         return not_modified()
     session = db.session()
-    data = rows.home(session, staff=is_staff())
+    data = home_page.home(session, staff=is_staff())
     firsts = {one.id: monitor_id for one in data.active if (monitor_id := _first(one))}
     hour = history.last_hour(session, list(firsts.values()))
     is_new = not data.has_monitors and not accounts.is_set_up(session)
@@ -71,7 +72,7 @@ def home() -> BaseResponse:
     )
 
 
-def _first(incident: rows.IncidentRow) -> int | None:
+def _first(incident: incidents.IncidentRow) -> int | None:
     """The monitor whose last hour stands beside an incident."""
     return next((affected.monitor_id for affected in incident.affected if affected.monitor_id), None)
 
@@ -85,7 +86,7 @@ def monitor(tag: str) -> BaseResponse:
         return not_modified()
     session = db.session()
     here = site.read(session)
-    found = rows.monitors(session, here, staff=is_staff(), tag=tag)
+    found = ledger.monitors(session, here, staff=is_staff(), tag=tag)
     if not found:
         abort(404)
     span = request.args.get("range", "24h")
@@ -99,7 +100,7 @@ def monitor(tag: str) -> BaseResponse:
         uptimes=history.uptimes(session, found[0]),
         latency=history.latency(session, found[0].id, span),
         ranges=list(history.RANGES),
-        incidents=rows.incidents_of(session, found[0].id, staff=is_staff()),
+        incidents=incidents.incidents_of(session, found[0].id, staff=is_staff()),
         revision=now,
     )
 
@@ -111,7 +112,7 @@ def incident(incident_id: int) -> BaseResponse:
     session, now = db.session(), revision()
     if request.args.get("seen") == now and request.headers.get("HX-Request"):
         return not_modified()
-    found = rows.incident(session, incident_id, staff=is_staff())
+    found = incidents.incident(session, incident_id, staff=is_staff())
     if found is None:
         return _merged(incident_id)
     return render(
@@ -126,7 +127,7 @@ def incident(incident_id: int) -> BaseResponse:
 
 def _merged(incident_id: int) -> BaseResponse:
     """The way to the incident in which a merged one goes on. A split may bring it back, so browsers must ask again each time."""
-    target = rows.merged_into(db.session(), incident_id, staff=is_staff())
+    target = incidents.merged_into(db.session(), incident_id, staff=is_staff())
     if target is None:
         abort(404)
     response = redirect(url_for(".incident", incident_id=target), 301)

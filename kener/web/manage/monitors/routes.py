@@ -14,7 +14,7 @@ from kener.domain.specs import SPECS, MonitorType, parse_spec
 from kener.models import Monitor
 from kener.queries import history, site
 from kener.queries import monitors as rows
-from kener.queries import public as shown
+from kener.queries.public import ledger
 from kener.services import monitoring, monitors
 from kener.services.errors import Conflict, Refused
 from kener.services.monitors import Saved
@@ -123,7 +123,7 @@ def _show(tag: str, *, message: str | None = None) -> BaseResponse:
     session = db.session()
     monitor, state = _find(tag)
     here = site.read(session)
-    public = next(iter(shown.monitors(session, here, staff=True, tag=tag)), None)
+    public = next(iter(ledger.monitors(session, here, staff=True, tag=tag)), None)
     chosen = lists.one_of("samples", {"TROUBLE": ""})
     part = rows.samples(session, monitor.id, page=lists.page_number(), status=chosen)
     return render(
