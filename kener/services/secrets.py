@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from flask import current_app
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
@@ -38,11 +38,17 @@ def _value(value: str) -> str:
     return value
 
 
+Value = Annotated[
+    str, StringConstraints(strip_whitespace=False, min_length=1, max_length=8_192), AfterValidator(_value)
+]
+"""Blanks at its ends may belong to it."""
+
+
 class SecretInput(Input):
     """A secret. On a change, a value that is left out stays."""
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_name)]
-    value: Annotated[str, Field(min_length=1, max_length=8_192), AfterValidator(_value)] | None = None
+    value: Value | None = None
     description: Annotated[str, Field(max_length=500), AfterValidator(_value)] = ""
 
 

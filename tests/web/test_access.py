@@ -13,10 +13,11 @@ from kener import clock
 from kener.db import Base, reading, transaction
 from kener.domain.inputs import PostMortemInput
 from kener.models import Alert, ApiKey, Delivery, UserSession
-from kener.services import accounts, drills, post_mortems
+from kener.services import accounts, drills, post_mortems, secrets
+from kener.services.secrets import SecretInput
 from tests import factories
 
-OWNERS_ONLY = {"manage_api_keys", "manage_settings"}
+OWNERS_ONLY = {"manage_api_keys", "manage_secrets", "manage_settings"}
 FOR_VIEWERS = {"index", "show", "log", "export", "drill", "overview", "sessions", "end_session"}
 HUGE = ("2147483648", "9223372036854775808", "9" * 40)
 STRANGE = ("-1", "0x1", "1.5", "%00", "%2e%2e", "..;", "A", "api%20", "%C3%A4", "a" * 300, "'--", "%7B%7B7*7%7D%7D")
@@ -44,6 +45,7 @@ def things(app: Flask) -> dict[str, object]:
         "delivery_id": factories.only(Delivery).id,
         "key_id": factories.only(ApiKey).id,
         "maintenance_id": factories.plan_maintenance("api", start=clock.epoch() - 60, end=clock.epoch() + 3600),
+        "secret_id": secrets.create(SecretInput(name="TOKEN", value="hidden"), actor=factories.SAM),
         "session_id": 1,
     }
 

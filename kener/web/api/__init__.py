@@ -20,6 +20,7 @@ from kener.web.api import (
     incidents,
     monitors,
     samples,
+    secrets,
     triggers,
 )
 from kener.web.api.auth import ACCESS
@@ -31,7 +32,19 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/api/v4"
 ABOUT_TAG = "Document"
-RESOURCES = (monitors, samples, incidents, comments, configurations, backtests, drills, alerts, triggers, deliveries)
+RESOURCES = (
+    monitors,
+    samples,
+    incidents,
+    comments,
+    configurations,
+    backtests,
+    drills,
+    alerts,
+    triggers,
+    deliveries,
+    secrets,
+)
 
 
 def register(app: Flask) -> None:

@@ -21,6 +21,7 @@ def register(app: Flask) -> None:
     from kener.web.manage.maintenances import routes as maintenances
     from kener.web.manage.monitors import routes as monitors
     from kener.web.manage.overview import routes as overview
+    from kener.web.manage.secrets import routes as secrets
     from kener.web.manage.settings import routes as settings
     from kener.web.manage.triggers import routes as triggers
     from kener.web.manage.why import routes as why
@@ -35,6 +36,7 @@ def register(app: Flask) -> None:
         maintenances,
         triggers,
         deliveries,
+        secrets,
         api_keys,
         settings,
     ):
