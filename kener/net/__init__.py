@@ -5,7 +5,7 @@ connection, and follow redirects only to http and https and only as far as the r
 """
 
 from kener.net.addresses import CHECKS, TRIGGERS, AddressPolicy, for_triggers
-from kener.net.client import Unreachable, look_up, request, run
+from kener.net.client import Unreachable, look_up, request, run, tend_names
 from kener.net.exchange import Answer, Cause, Failure, Request
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "look_up",
     "request",
     "run",
+    "tend_names",
 ]

@@ -116,6 +116,11 @@ def look_up(host: str) -> "Future[Found]":
     return answer
 
 
+def tend_names() -> None:
+    """To be called now and then while answers of `look_up` are awaited."""
+    _names.tend()
+
+
 _names = Names()
 _idle_loops: list[Loop] = []
 _left_to_parent: list[object] = []

@@ -1,27 +1,31 @@
 """Looks with asyncio: all targets at once in one thread, each with its own hard deadline over names, connections and answers.
 
 A probe module gives `run` a coroutine function `look(spec, watch)` that returns a Reading, or raises `Down` (the target's fault), `Ours`
-(our own: NO_DATA) or an OSError, which is sorted into one of the two. What outlives its deadline is DOWN and timed out.
+(our own: NO_DATA) or an OSError, which is sorted into one of the two. What outlives its deadline is DOWN and timed out. Any other error is
+a mistake of ours: it is logged, is NO_DATA for its own target, and the other targets are looked at all the same.
 """
 
 import asyncio
 import errno
-import ipaddress
+import logging
 import os
 import queue
 import resource
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from kener import net
+from kener.domain.hosts import ascii_host
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.specs import Spec
 from kener.domain.status import Status
 from kener.net.transfer import in_seconds
 from kener.probes import Target
+
+log = logging.getLogger(__name__)
 
 ERROR_LENGTH = 500
 _OUT_OF_RESOURCES = (
@@ -34,6 +38,7 @@ _OUT_OF_RESOURCES = (
     errno.EPERM,
 )
 _SPARE_FILES = 150
+_TEND_S = 0.05
 
 
 class Down(Exception):
@@ -69,18 +74,25 @@ Ended = tuple[int, Reading | None]
 
 
 def run(
-    targets: Sequence[Target], look: Look, *, timeout_ms: Callable[[Spec], int], budget_s: float | None = None
+    targets: Sequence[Target],
+    look: Look,
+    *,
+    timeout_ms: Callable[[Spec], int],
+    budget_s: float | None = None,
+    connections: Callable[[Spec], int] = lambda _spec: 1,
 ) -> Iterator[Ended]:
     """Look at all targets; readings in the order in which they come. With a budget, what has not ended by then comes as None.
 
-    The looking goes on in a thread of its own: what the caller does between two readings never makes a target look slow.
+    `connections`: how many a look opens at a time, so that all looks together leave this machine its file descriptors. The looking goes on
+    in a thread of its own: what the caller does between two readings never makes a target look slow.
     """
     ended: queue.SimpleQueue[Ended | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
 
     def work() -> None:
         try:
-            asyncio.run(_look_at_all(targets, look, timeout_ms, budget_s, ended, stop))
+            at_once = max(1, _room() // max((connections(target.spec) for target in targets), default=1))
+            asyncio.run(_look_at_all(targets, look, timeout_ms, budget_s, at_once, ended, stop))
             ended.put(None)
         except BaseException as error:
             ended.put(error)
@@ -100,10 +112,12 @@ async def _look_at_all(
     look: Look,
     timeout_ms: Callable[[Spec], int],
     budget_s: float | None,
+    at_once: int,
     ended: "queue.SimpleQueue[Ended | BaseException | None]",
     stop: threading.Event,
 ) -> None:
-    room = asyncio.Semaphore(_room())
+    room = asyncio.Semaphore(at_once)
+    tending = asyncio.create_task(_tend_names())
 
     async def one(target: Target) -> None:
         async with room:
@@ -116,12 +130,19 @@ async def _look_at_all(
         done, pending = await asyncio.wait(pending, timeout=min(left, 0.5), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-    for task in pending:
+    for task in (*pending, tending):
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.gather(*pending, tending, return_exceptions=True)
     for task in pending:
         if task.cancelled():
             ended.put((running[task].id, None))
+
+
+async def _tend_names() -> None:
+    """Names that do not answer never keep the others waiting."""
+    while True:
+        await asyncio.sleep(_TEND_S)
+        net.tend_names()
 
 
 async def _look_once(spec: Spec, look: Look, limit_ms: int) -> Reading:
@@ -150,6 +171,9 @@ async def _look_once(spec: Spec, look: Look, limit_ms: int) -> Reading:
             return Reading(Status.DOWN, error=_cut(down.reason), phases=dict(watch.phases))
         except Ours as ours:
             return cannot_run(_cut(str(ours)))
+    except Exception as error:
+        log.exception("a look at %s failed", type(spec).__name__)
+        return cannot_run(_cut(f"The check ended in an error of its own: {type(error).__name__}: {error}"))
 
 
 def _cut(text: str) -> str:
@@ -178,12 +202,17 @@ def sorted_out(error: OSError, where: str) -> Down | Ours:
 
 
 async def addresses(host: str) -> list[str]:
-    """The addresses of a name, in the system's order, or the address itself; only those that checks may reach. Raises Down, Ours."""
-    bare = host.strip("[]")
+    """The addresses of a name, in the system's order, or the address itself; only those that checks may reach. Raises Down, Ours.
+
+    A name in another script is asked for in its ASCII form; a dot at its end keeps the system from trying its own domains.
+    """
     try:
-        found: Sequence[str] = (str(ipaddress.ip_address(bare)),)
-    except ValueError:
-        found = await _looked_up(bare)
+        known = ascii_host(host)
+    except ValueError as error:
+        raise Ours(f"{host} cannot be looked up: {error}") from None
+    found: Sequence[str] = (known,)
+    if ":" not in known and not known.rpartition(".")[2].isdigit():
+        found = await _looked_up(f"{known}." if host.strip().endswith(".") else known)
     allowed = [one for one in found if not net.CHECKS.objection(one)]
     if not allowed:
         raise Ours(f"Not allowed: {net.CHECKS.objection(found[0])}")
@@ -220,9 +249,7 @@ async def connected(
         try:
             yield reader, writer
         finally:
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError, TimeoutError):
-                writer.transport.abort()
+            writer.transport.abort()
         return
     assert last is not None
     raise last
