@@ -26,6 +26,7 @@ from kener.models.pages import Page, PageMonitor
 from kener.models.samples import Daily, Hourly, Sample, SampleNote
 from kener.models.secrets import Secret
 from kener.models.site import AuditEntry, Setting
+from kener.models.subscribers import Confirmation, Notice, NoticeDelivery, Subscriber, Subscription
 from kener.models.triggers import Trigger
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "AlertConfiguration",
     "ApiKey",
     "AuditEntry",
+    "Confirmation",
     "Daily",
     "Decision",
     "Delivery",
@@ -53,6 +55,8 @@ __all__ = [
     "MonitorLabel",
     "MonitorParent",
     "MonitorState",
+    "Notice",
+    "NoticeDelivery",
     "Page",
     "PageMonitor",
     "Role",
@@ -61,6 +65,8 @@ __all__ = [
     "Secret",
     "Setting",
     "Streak",
+    "Subscriber",
+    "Subscription",
     "Trigger",
     "User",
     "UserSession",
