@@ -1,6 +1,7 @@
 """The migrated database is the one that the models describe."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -36,15 +37,15 @@ def test_windows_of_an_older_version_become_occurrences_and_go_back(kind: str, t
     finally:
         database.drop()
     assert found == [
-        (1, "COMPLETED", "2020-01-01 02:00", "2019-06-01 02:00"),
-        (2, "CANCELLED", "2019-06-01 02:00", "2019-06-01 02:00"),
-        (3, "ONGOING", "2020-02-01 02:00", "2019-06-01 02:00"),
-        (4, "SCHEDULED", "2098-01-01 02:00", "2019-06-01 02:00"),
+        (1, "COMPLETED", "2020-01-01 02:00", "None", "2019-06-01 02:00", 3600),
+        (2, "CANCELLED", "2019-06-01 02:00", "None", "2019-06-01 02:00", 3600),
+        (3, "ONGOING", "2020-02-01 02:00", "2099-01-01 00:00", "2019-06-01 02:00", 3600),
+        (4, "SCHEDULED", "2098-01-01 02:00", "2098-01-01 02:00", "2019-06-01 02:00", 3600),
     ]
     assert after == [(1, 0), (2, 1), (3, 0), (4, 0)]
 
 
-def _up_and_down(url: str) -> tuple[list[tuple[int, str, str, str]], list[tuple[int, int]]]:
+def _up_and_down(url: str) -> tuple[list[tuple[Any, ...]], list[tuple[int, int]]]:
     alembic = config(url)
     command.upgrade(alembic, "0002")
     engine = create_engine(_driver(url))
@@ -66,11 +67,11 @@ def _up_and_down(url: str) -> tuple[list[tuple[int, str, str, str]], list[tuple[
     with engine.begin() as connection:
         rows = connection.execute(
             text(
-                "SELECT w.id, w.state, w.occurrence_at, m.start_at FROM maintenance_window w "
+                "SELECT w.id, w.state, w.occurrence_at, w.due_at, m.start_at, m.duration_s FROM maintenance_window w "
                 "JOIN maintenance m ON m.id = w.maintenance_id ORDER BY w.id"
             )
         )
-        found = [(row[0], row[1], str(row[2])[:16], str(row[3])[:16]) for row in rows]
+        found = [(row[0], row[1], *(str(at)[:16] for at in row[2:5]), row[5]) for row in rows]
     command.downgrade(alembic, "0002")
     with engine.begin() as connection:
         rows = connection.execute(text("SELECT id, is_cancelled FROM maintenance_window ORDER BY id"))

@@ -1,5 +1,6 @@
 """Tables, and behaviour that needs only its own rows."""
 
+from kener.domain.windows import WindowState
 from kener.models.accounts import ApiKey, Role, User, UserSession
 from kener.models.alerts import (
     Alert,
@@ -12,7 +13,7 @@ from kener.models.alerts import (
 from kener.models.deliveries import Delivery, DeliveryState
 from kener.models.drills import Drill
 from kener.models.incidents import AffectedMonitor, Incident, IncidentUpdate
-from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceNotice, MaintenanceWindow, WindowState
+from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceNotice, MaintenanceWindow
 from kener.models.monitors import (
     ExcludedWindow,
     GroupMember,

@@ -1,7 +1,6 @@
 """Maintenance: windows in which trouble is expected."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text, true
@@ -10,16 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from kener import clock
 from kener.db import Instant, Model, words
 from kener.domain.status import Status
-
-
-class WindowState(StrEnum):
-    """SCHEDULED → READY (soon) → ONGOING → COMPLETED, or CANCELLED from any of the first three."""
-
-    SCHEDULED = "SCHEDULED"
-    READY = "READY"
-    ONGOING = "ONGOING"
-    COMPLETED = "COMPLETED"
-    CANCELLED = "CANCELLED"
+from kener.domain.windows import WindowState
 
 
 class Maintenance(Model):
@@ -27,7 +17,7 @@ class Maintenance(Model):
 
     A series has an `rrule` (RFC 5545, without DTSTART), counted from `start_at` by the clocks of `timezone`; `exdates` are occurrences
     that were taken out. Without a rule it happens once. `reminders` are minutes before the start; `notices` are the kinds of messages that
-    subscribers get. A global one stands on every page.
+    subscribers get. A global one stands on every page. `fill_at` is when the next occurrences are to be put into the calendar.
     """
 
     __tablename__ = "maintenance"
@@ -46,6 +36,7 @@ class Maintenance(Model):
     exdates: Mapped[list[str]] = mapped_column(JSON, default=list)
     reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
     notices: Mapped[list[str]] = mapped_column(JSON, default=list)
+    fill_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     created_by: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
@@ -69,7 +60,8 @@ def _own_start(context: Any) -> Any:
 class MaintenanceWindow(Model):
     """One occurrence, half-open: `start_at` belongs to it, `end_at` does not. A cancelled one never was.
 
-    `occurrence_at` is the start that the rule gave it, which stays when it is moved: what has been made is not made again.
+    `occurrence_at` is the start that the rule gave it, which stays when it is moved: what has been made is not made again. `due_at` is
+    when something becomes of it next: a reminder, its start, its end; None when it is over.
     """
 
     __tablename__ = "maintenance_window"
@@ -85,6 +77,7 @@ class MaintenanceWindow(Model):
     end_at: Mapped[datetime] = mapped_column(Instant)
     occurrence_at: Mapped[datetime] = mapped_column(Instant, default=_own_start)
     state: Mapped[WindowState] = mapped_column(words(WindowState), default=WindowState.SCHEDULED, index=True)
+    due_at: Mapped[datetime | None] = mapped_column(Instant, default=_own_start, index=True)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
 
     maintenance: Mapped[Maintenance] = relationship(back_populates="windows")

@@ -133,20 +133,30 @@ def maintenance() -> None:
         table.add_column(sa.Column('exdates', sa.JSON(), nullable=True))
         table.add_column(sa.Column('reminders', sa.JSON(), nullable=True))
         table.add_column(sa.Column('notices', sa.JSON(), nullable=True))
+        table.add_column(sa.Column('fill_at', Instant(), nullable=True))
+        table.create_index(op.f('ix_maintenance_fill_at'), ['fill_at'])
     with op.batch_alter_table('maintenance_window', table_kwargs=KEEP_IDS) as table:
         table.add_column(sa.Column('occurrence_at', Instant(), nullable=True))
         table.add_column(sa.Column('state', sa.String(length=24), nullable=True))
+        table.add_column(sa.Column('due_at', Instant(), nullable=True))
         table.add_column(sa.Column('version', sa.Integer(), nullable=False, server_default=sa.text('1')))
+        table.create_index(op.f('ix_maintenance_window_due_at'), ['due_at'])
     lists = (sa.column(name, sa.JSON()) for name in ('exdates', 'reminders', 'notices'))
-    plan = sa.table('maintenance', sa.column('id'), sa.column('start_at'), *lists)
+    plan = sa.table('maintenance', sa.column('id'), sa.column('start_at', Instant()), sa.column('duration_s'), *lists)
     window = sa.table('maintenance_window', sa.column('maintenance_id'), sa.column('is_cancelled', sa.Boolean()),
-                      *(sa.column(name, Instant()) for name in ('start_at', 'end_at')), sa.column('occurrence_at'), sa.column('state'))
+                      *(sa.column(name, Instant()) for name in ('start_at', 'end_at', 'due_at')), sa.column('occurrence_at'),
+                      sa.column('state'))
     first = sa.select(sa.func.min(window.c.start_at)).where(window.c.maintenance_id == plan.c.id).scalar_subquery()
     op.execute(sa.update(plan).values(exdates=[], reminders=[], notices=[], start_at=first))
     now = sa.func.now() if op.get_bind().dialect.name == 'postgresql' else sa.text('CURRENT_TIMESTAMP')
     fate = sa.case((window.c.is_cancelled, 'CANCELLED'), (window.c.end_at <= now, 'COMPLETED'), (window.c.start_at <= now, 'ONGOING'),
                    else_='SCHEDULED')
-    op.execute(sa.update(window).values(occurrence_at=window.c.start_at, state=fate))
+    due = sa.case((fate == 'SCHEDULED', window.c.start_at), (fate == 'ONGOING', window.c.end_at), else_=sa.null())
+    op.execute(sa.update(window).values(occurrence_at=window.c.start_at, state=fate, due_at=due))
+    spans = sa.select(window.c.maintenance_id, window.c.start_at, window.c.end_at).order_by(window.c.start_at.desc())
+    for maintenance_id, start_at, end_at in op.get_bind().execute(spans).all():
+        lasting = min(30 * 86_400, int((end_at - start_at).total_seconds()))
+        op.execute(sa.update(plan).where(plan.c.id == maintenance_id).values(duration_s=lasting))
     with op.batch_alter_table('maintenance', table_kwargs=KEEP_IDS) as table:
         for name in ('exdates', 'reminders', 'notices'):
             table.alter_column(name, existing_type=sa.JSON(), nullable=False)
@@ -179,10 +189,12 @@ def downgrade() -> None:
         table.create_unique_constraint(op.f('uq_maintenance_window_maintenance_id_start_at'), ['maintenance_id', 'start_at'])
         table.drop_constraint(op.f('uq_maintenance_window_maintenance_id_occurrence_at'), type_='unique')
         table.drop_index(op.f('ix_maintenance_window_state'))
-        for name in ('version', 'state', 'occurrence_at'):
+        table.drop_index(op.f('ix_maintenance_window_due_at'))
+        for name in ('version', 'due_at', 'state', 'occurrence_at'):
             table.drop_column(name)
     with op.batch_alter_table('maintenance', table_kwargs=KEEP_IDS) as table:
-        for name in ('notices', 'reminders', 'exdates', 'timezone', 'rrule', 'duration_s', 'start_at', 'is_global', 'is_active'):
+        table.drop_index(op.f('ix_maintenance_fill_at'))
+        for name in ('fill_at', 'notices', 'reminders', 'exdates', 'timezone', 'rrule', 'duration_s', 'start_at', 'is_global', 'is_active'):
             table.drop_column(name)
     for name in ('page_monitor', 'page', 'secret', 'excluded_window', 'heartbeat_signal', 'group_member', 'monitor_parent', 'monitor_label'):
         op.drop_table(name)
