@@ -71,7 +71,10 @@ class MonitorState(Model):
     both are NULL otherwise. `slow` sends the next check to the slow lane. Times are seconds since 1970.
 
     `raw` is what the newest look said, where a change is not confirmed yet: `held` such looks in a row since `held_since`; NULL and 0
-    otherwise. `beat_at` is the newest success of a heartbeat, `run_started_at` the start of a run that has not ended.
+    otherwise. `anchor` is the newest status that confirmation has believed, kept while checks say nothing.
+
+    `beat_at` is the newest success of a heartbeat, `run_started_ms` the start of a run that has not ended, in milliseconds since 1970,
+    `fail_at` a failure that no success has followed yet, `fail_code` its exit code.
     """
 
     __tablename__ = "monitor_state"
@@ -90,7 +93,10 @@ class MonitorState(Model):
     since: Mapped[int | None] = mapped_column(BigInteger)
     lateness_ms: Mapped[int | None] = mapped_column(Integer)
     beat_at: Mapped[int | None] = mapped_column(BigInteger)
-    run_started_at: Mapped[int | None] = mapped_column(BigInteger)
+    run_started_ms: Mapped[int | None] = mapped_column(BigInteger)
+    fail_at: Mapped[int | None] = mapped_column(BigInteger)
+    fail_code: Mapped[int | None] = mapped_column(SmallInteger)
+    anchor_code: Mapped[int | None] = mapped_column("anchor", SmallInteger)
     raw_code: Mapped[int | None] = mapped_column("raw", SmallInteger)
     held_since: Mapped[int | None] = mapped_column(BigInteger)
     held: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
