@@ -11,8 +11,9 @@ from kener import clock
 from kener.domain.alerting import AlertStatus
 from kener.domain.status import Status
 from kener.models import Delivery, DeliveryState, Incident, Monitor, MonitorState
-from kener.queries import health
+from kener.queries import connectivity, health
 from kener.queries.alerts import AlertLine, alert_lines
+from kener.queries.connectivity import Episode
 from kener.queries.monitors import MonitorLine, monitors
 
 LATE_S = 30
@@ -50,11 +51,12 @@ class Overview:
     checked_at: datetime | None
     average_late_ms: float | None
     worst_late_ms: int | None
+    cut_off: Episode | None
 
     @property
     def is_quiet(self) -> bool:
         """Nothing needs anybody."""
-        return not (self.triggered or self.late or self.overdue or not self.is_ticking) and self.redis
+        return not (self.triggered or self.late or self.overdue or self.cut_off or not self.is_ticking) and self.redis
 
     @property
     def is_ticking(self) -> bool:
@@ -101,7 +103,14 @@ def overview(session: Session) -> Overview:
         checked_at=clock.at(newest) if newest is not None else None,
         average_late_ms=float(average) if average is not None else None,
         worst_late_ms=worst,
+        cut_off=_cut_off(session, now),
     )
+
+
+def _cut_off(session: Session, now: int) -> Episode | None:
+    """The time without a connection of our own: while it lasts, and a day longer."""
+    found = connectivity.episode(session)
+    return found if found is not None and now - found.seen_at < 86_400 else None
 
 
 def _sum(condition: Any) -> Any:

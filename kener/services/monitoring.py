@@ -27,7 +27,7 @@ from kener.domain.schedule import MAX_INTERVAL_S, Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
 from kener.models import Monitor, MonitorState, Sample
-from kener.services import audit, recording, secrets
+from kener.services import audit, connectivity, recording, secrets
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 from kener.services.recording import Effects, Observed
@@ -218,6 +218,8 @@ def _store(seen: Sequence[tuple[_Due, Reading, int]], *, drop: Sequence[_Due] = 
     """Record a batch and give the slots back, in one transaction; then what follows the commit."""
     if not seen and not drop:
         return 0
+    judged = connectivity.excused([found for _, found, _ in seen])
+    seen = [(item, found, late_ms) for (item, _, late_ms), found in zip(seen, judged, strict=True)]
     effects = again(lambda: _record(seen, drop))
     _follow(effects)
     return effects.recorded

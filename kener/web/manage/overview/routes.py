@@ -3,6 +3,7 @@
 from flask import Blueprint
 from werkzeug.wrappers import Response as BaseResponse
 
+from kener import clock
 from kener.db import db
 from kener.domain.permissions import Permission
 from kener.queries import overview as rows
@@ -16,4 +17,4 @@ bp = Blueprint("manage", __name__, url_prefix="/manage")
 @requires(Permission.READ)
 def overview() -> BaseResponse:
     """What is wrong now, the last alerts, how late checks are. htmx asks for it again every 15 s."""
-    return render("manage/overview.html", fragment="live", overview=rows.overview(db.session()))
+    return render("manage/overview.html", fragment="live", overview=rows.overview(db.session()), now_s=clock.epoch())

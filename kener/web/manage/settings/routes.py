@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from kener.db import db
 from kener.domain.permissions import Permission
-from kener.services import site
+from kener.queries import connectivity as connected
+from kener.services import connectivity, site
 from kener.services.errors import Refused
 from kener.services.site import Site
 from kener.web.access import actor, requires
@@ -36,8 +37,23 @@ def update() -> BaseResponse:
     return done(url_for(".show"), "Saved. Visitors see it now.")
 
 
-def _form(given: Site, errors: dict[str, str], *, status: int = 200) -> BaseResponse:
+@bp.post("/references")
+@requires(Permission.ADMINISTER)
+def references() -> BaseResponse:
+    """Choose the reference targets of the guard over our own connection."""
+    typed = request.form.get("references", "")
+    try:
+        connectivity.set_references(typed.splitlines(), actor=actor())
+    except Refused as refused:
+        return _form(site.read(db.session()), refused.errors, references=typed, status=422)
+    return done(url_for(".show"), "Saved. The next failing check looks at them.")
+
+
+def _form(given: Site, errors: dict[str, str], *, references: str | None = None, status: int = 200) -> BaseResponse:
     zones = sorted(
         zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
     )
-    return render("manage/settings/show.html", status=status, form=given, errors=errors, zones=["UTC", *zones])
+    chosen = "\n".join(connected.references(db.session())) if references is None else references
+    return render(
+        "manage/settings/show.html", status=status, form=given, errors=errors, zones=["UTC", *zones], references=chosen
+    )
