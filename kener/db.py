@@ -191,6 +191,8 @@ def transaction() -> Iterator[Session]:
         raise RuntimeError("A transaction is open already; pass its session on instead.")
     session.rollback()
     session.info["writing"] = True
+    afterwards: dict[object, Callable[[], object]] = {}
+    session.info["afterwards"] = afterwards
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         yield session
@@ -200,6 +202,17 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+        session.info.pop("afterwards", None)
+    for act in afterwards.values():
+        act()
+
+
+def afterwards(session: Session, key: object, act: Callable[[], object]) -> None:
+    """Have something done once this transaction is committed, and not at all if it is not. The same key counts once.
+
+    For what any step of a transaction may bring about, where handing it up through every caller would make one forget it.
+    """
+    session.info["afterwards"].setdefault(key, act)
 
 
 def again(act: Callable[[], T], *, tries: int = 4) -> T:
@@ -288,4 +301,16 @@ def is_reachable(engine: Engine) -> bool:
         return bool(connection.execute(text("SELECT 1")).scalar_one() == 1)
 
 
-__all__ = ["Instant", "Model", "configure", "db", "func", "insert_missing", "reading", "transaction", "upsert", "words"]
+__all__ = [
+    "Instant",
+    "Model",
+    "afterwards",
+    "configure",
+    "db",
+    "func",
+    "insert_missing",
+    "reading",
+    "transaction",
+    "upsert",
+    "words",
+]

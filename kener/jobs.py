@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 CHECKS = "checks"
 SLOW_CHECKS = "slow-checks"
 DELIVERIES = "deliveries"
+NOTICES = "notices"
 HOUSEKEEPING = "housekeeping"
 
 ANSWER_S = 3
@@ -26,6 +27,8 @@ CROWDED = 1_000
 
 RUN_SHARD = "workers.jobs.run_shard"
 DELIVER = "workers.jobs.deliver"
+BROADCAST = "workers.jobs.broadcast"
+CONFIRM = "workers.jobs.confirm"
 RUN_DRILL = "workers.jobs.run_drill"
 PRUNE = "workers.jobs.prune"
 REBUILD_DAYS = "workers.jobs.rebuild_days"
@@ -65,14 +68,24 @@ def enqueue_shard(shard: Sequence[tuple[int, int]], *, slow: bool, timeout_s: in
     )
 
 
-def is_crowded() -> bool:
+def is_crowded(queue: str = DELIVERIES) -> bool:
     """So many deliveries wait already that a sweep would only repeat them."""
-    return Queue(DELIVERIES, connection=redis()).count > CROWDED
+    return Queue(queue, connection=redis()).count > CROWDED
 
 
 def enqueue_deliveries(delivery_ids: Iterable[int]) -> None:
     """Send these now. When Redis is away the rows wait for the next sweep."""
     _enqueue(DELIVERIES, DELIVER, [(delivery_id,) for delivery_id in delivery_ids])
+
+
+def enqueue_broadcasts(batches: Iterable[Sequence[int]]) -> None:
+    """Tell subscribers now: `(first, last)` ids of deliveries to them, a batch each. On a queue of its own, so that alerts never wait."""
+    _enqueue(NOTICES, BROADCAST, [tuple(batch) for batch in batches])
+
+
+def enqueue_confirmations(confirmation_ids: Iterable[int]) -> None:
+    """Ask these subscribers whether they are meant: somebody waits for it, so it goes among the messages of alerts."""
+    _enqueue(DELIVERIES, CONFIRM, [(confirmation_id,) for confirmation_id in confirmation_ids])
 
 
 def enqueue_drill(drill_id: int) -> None:

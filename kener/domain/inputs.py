@@ -256,11 +256,12 @@ class IncidentInput(Input):
 
 
 class UpdateInput(Input):
-    """One entry of an incident's timeline. Without a time it is now."""
+    """One entry of an incident's timeline. Without a time it is now. `notify`: subscribers are told of it."""
 
     state: IncidentState
     text: Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_no_nul)]
     at: Moment | None = None
+    notify: Flag = True
 
 
 class PostMortemInput(Input):

@@ -25,7 +25,7 @@ from kener.models import (
     Monitor,
     Streak,
 )
-from kener.services import joining, outbox, site
+from kener.services import joining, notices, outbox, site
 from kener.services.joining import Opening
 
 
@@ -122,7 +122,8 @@ def reopen_incident(session: Session, alert: Alert, *, at: datetime) -> bool:
         return False  # Another of its alerts was first, or an operator has just deleted it.
     state = rules.state_before_resolution([(update.state, update.at) for update in incident.updates])
     newest = max((update.at for update in incident.updates), default=at)
-    incident.post(IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True))
+    entry = IncidentUpdate(state=state, text=messages.reopening_update(), at=max(at, newest), is_automatic=True)
+    notices.post(session, incident, entry)
     joining.settle(session, incident)
     return True
 
@@ -236,9 +237,8 @@ def _open_incident(session: Session, alert: Alert, monitor: Monitor, configurati
     known = facts(session, alert)
     incident.title = templates.title(known, configuration.title_template)
     text = templates.first_update(known, configuration.first_update_template)
-    incident.post(
-        IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
-    )
+    entry = IncidentUpdate(state=IncidentState.INVESTIGATING, text=text, at=alert.triggered_at, is_automatic=True)
+    notices.post(session, incident, entry)
     session.flush()
     return Opening(Outcome.OPEN, "Create incident is YES.")
 
@@ -249,7 +249,8 @@ def close_incident(session: Session, alert: Alert, incident: Incident, closing: 
     newest = max((update.at for update in incident.updates), default=alert.resolved_at)
     at = max(alert.resolved_at, newest)
     if closing.text is not None:
-        incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=closing.text, at=at, author=closing.author))
+        entry = IncidentUpdate(state=IncidentState.RESOLVED, text=closing.text, at=at, author=closing.author)
+        notices.post(session, incident, entry)
         return
     configuration = session.get(AlertConfiguration, alert.config_id) if alert.config_id else None
     template = configuration.closing_update_template if configuration else None
@@ -257,4 +258,5 @@ def close_incident(session: Session, alert: Alert, incident: Incident, closing: 
     over = [affected for affected in incident.affected if affected.ended_at is not None]
     if earlier := [affected.monitor_name for affected in over if affected.monitor_tag != alert.monitor_tag]:
         text = f"{text}\n\n{messages.over_earlier(earlier)}"
-    incident.post(IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True))
+    entry = IncidentUpdate(state=IncidentState.RESOLVED, text=text, at=at, is_automatic=True)
+    notices.post(session, incident, entry)

@@ -11,7 +11,7 @@ from kener.domain import messages
 from kener.domain.alerting import Outcome, rule_from_facts
 from kener.domain.incidents import IncidentState
 from kener.models import Alert, IncidentUpdate
-from kener.services import alerts
+from kener.services import alerts, notices
 
 
 def tell(session: Session, alert: Alert, outcome: Outcome, *, at: datetime) -> bool:
@@ -25,5 +25,6 @@ def tell(session: Session, alert: Alert, outcome: Outcome, *, at: datetime) -> b
     headline = messages.incident_title(rule_from_facts(alert.rule), alert.monitor_name)
     text = messages.unstable_update(headline) if outcome is Outcome.FLAP else messages.calm_update(headline)
     newest = max((update.at for update in incident.updates), default=at)
-    incident.post(IncidentUpdate(state=incident.state, text=text, at=max(at, newest), is_automatic=True))
+    entry = IncidentUpdate(state=incident.state, text=text, at=max(at, newest), is_automatic=True)
+    notices.post(session, incident, entry)
     return True

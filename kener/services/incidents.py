@@ -12,15 +12,15 @@ from kener.db import transaction
 from kener.domain.incidents import IncidentState
 from kener.domain.inputs import AffectedInput, IncidentInput, PostMortemInput, UpdateInput
 from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate, Monitor
-from kener.services import audit, post_mortems
+from kener.services import audit, notices, post_mortems
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | None = None) -> int:
-    """Open an incident, with its first update where one is given. Raises Refused. Returns its id."""
+def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | None = None, notify: bool = True) -> int:
+    """Open an incident, with its first update where one is given; `notify` tells its subscribers. Raises Refused. Returns its id."""
     with transaction() as session:
         incident = Incident(
             title=given.title,
@@ -32,11 +32,16 @@ def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | No
         _refuse_future("start_at", incident.start_at)
         incident.affected = _affected(session, given.monitors)
         session.add(incident)
+        entry = None
         if first_update is not None:
-            incident.post(_update(first_update, actor, default_at=incident.start_at))
+            entry = _update(first_update, actor, default_at=incident.start_at)
+            incident.post(entry)
         if given.end_at is not None:
-            _end(incident, _utc(given.end_at), actor)
+            # Of what is over already the end is news enough.
+            entry = _end(incident, _utc(given.end_at), actor)
         session.flush()
+        if notify:
+            notices.tell(session, incident, entry)
         audit.note(session, actor, "create", f"incident-{incident.id}", incident.title)
         incident_id = incident.id
     live.publish()
@@ -77,7 +82,7 @@ def post_update(incident_id: int, given: UpdateInput, *, actor: Actor) -> int:
     with transaction() as session:
         incident = _locked(session, incident_id)
         entry = _update(given, actor, default_at=clock.now())
-        incident.post(entry)
+        notices.post(session, incident, entry, notify=given.notify)
         session.flush()
         audit.note(session, actor, "post update", f"incident-{incident_id}", f"{entry.state}")
         update_id = entry.id
@@ -89,11 +94,14 @@ def edit_update(incident_id: int, update_id: int, given: UpdateInput, *, actor: 
     """Correct an update; state and end are retold (O6). Raises NotFound, Refused, Conflict."""
     with transaction() as session:
         incident, entry = _entry(session, incident_id, update_id)
+        was_open = incident.is_open
         entry.state, entry.text = given.state, given.text
         if given.at is not None:
             entry.at = _utc(given.at)
             _refuse_future("at", entry.at)
         incident.retell()
+        if was_open and not incident.is_open and given.notify:
+            notices.tell(session, incident, entry, again="end")
         audit.note(session, actor, "edit update", f"incident-{incident_id}", f"update {update_id}")
     live.publish()
 
@@ -169,10 +177,13 @@ def _set_end(session: Session, incident: Incident, end_at: datetime | None, acto
     active = session.scalar(select(Alert.id).where(Alert.incident_id == incident.id, Alert.active_key.is_not(None)))
     if active is not None:
         raise Refused({"end_at": "Its alert is still active: the incident ends when the alert resolves."})
-    _end(incident, end_at, actor)
+    was_open, closing = incident.is_open, _end(incident, end_at, actor)
+    if was_open:
+        notices.tell(session, incident, closing)
 
 
-def _end(incident: Incident, end_at: datetime, actor: Actor) -> None:
+def _end(incident: Incident, end_at: datetime, actor: Actor) -> IncidentUpdate:
+    """Returns the update that says so."""
     _refuse_future("end_at", end_at)
     if end_at <= incident.start_at:
         raise Refused({"end_at": "The end must lie after the start."})
@@ -184,12 +195,12 @@ def _end(incident: Incident, end_at: datetime, actor: Actor) -> None:
     if closing:
         closing[0].at = end_at
     else:
-        incident.updates.append(
-            IncidentUpdate(state=IncidentState.RESOLVED, text="Resolved.", at=end_at, author=actor.name)
-        )
+        closing = [IncidentUpdate(state=IncidentState.RESOLVED, text="Resolved.", at=end_at, author=actor.name)]
+        incident.updates += closing
     incident.retell()
     if incident.end_at != end_at:
         raise Refused({"end_at": "An update says that it was resolved before this time. Correct or delete it first."})
+    return closing[0]
 
 
 def _affected(session: Session, given: Sequence[AffectedInput]) -> list[AffectedMonitor]:

@@ -15,6 +15,7 @@ from kener.domain.alerting import AlertStatus, Outcome, rule_from_facts
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.messages import AlertFacts
 from kener.models import AffectedMonitor, Alert, AlertConfiguration, Incident, IncidentUpdate, Monitor
+from kener.services import notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ def leave(session: Session, incident: Incident, over: AlertFacts, *, text: str |
     at = max([over.resolved_at, *(update.at for update in incident.updates)])
     if text is None:
         words = messages.leaving_update(over, list(session.scalars(names)))
-        incident.post(IncidentUpdate(state=incident.state, text=words, at=at, is_automatic=True))
+        entry = IncidentUpdate(state=incident.state, text=words, at=at, is_automatic=True)
     else:
-        incident.post(IncidentUpdate(state=incident.state, text=text, at=at, author=author))
+        entry = IncidentUpdate(state=incident.state, text=text, at=at, author=author)
+    notices.post(session, incident, entry)
     settle(session, incident)
 
 
@@ -167,7 +169,7 @@ def _go_on(
         # The list of monitors on a form that is open somewhere is old now.
         incident.version += 1
     at = max([alert.triggered_at, *(update.at for update in incident.updates)])
-    incident.post(IncidentUpdate(state=state, text=text, at=at, is_automatic=True))
+    notices.post(session, incident, IncidentUpdate(state=state, text=text, at=at, is_automatic=True))
     settle(session, incident)
 
 

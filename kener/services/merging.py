@@ -22,7 +22,7 @@ from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import SplitInput
 from kener.domain.status import Status
 from kener.models import AffectedMonitor, Alert, Incident, IncidentUpdate, Monitor
-from kener.services import alerts, audit, incidents, joining
+from kener.services import alerts, audit, incidents, joining, notices
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -73,7 +73,7 @@ def _merge(incident_id: int, into_id: int, actor: Actor) -> None:
         target.retell()
         if not target.is_open and (was_open or _is_alerting(session, target.id)):
             text = f"Incident {source.id}, “{messages.escape(source.title)}”, was merged into this one, which goes on."
-            target.post(_automatic(target, state, text, actor))
+            notices.post(session, target, _automatic(target, state, text, actor))
         _settle_impacts(session, target)
         audit.note(session, actor, "merge", f"incident-{source.id}", f"into incident {target.id}: {target.title}")
         audit.note(session, actor, "take in", f"incident-{target.id}", f"incident {source.id}: {source.title}")
@@ -179,6 +179,7 @@ def _split(incident_id: int, given: SplitInput, actor: Actor) -> int:
         parting = _parting(session, incident, given)
         was_alerting = _is_alerting(session, incident.id)
         home = _come_back(session, incident, parting) if parting.merged else _found(session, incident, parting, actor)
+        begun = None if parting.merged else home.updates[0]
         _take_along(incident, home, parting)
         session.flush()
         session.expire(incident, ["updates"])
@@ -187,11 +188,13 @@ def _split(incident_id: int, given: SplitInput, actor: Actor) -> int:
         incident.version, home.version = incident.version + 1, home.version + 1
         incident.retell()
         home.retell()
+        _hide(session, incident, home)
+        if begun is not None:
+            notices.tell(session, home, begun)
         _settle(session, home, actor, over_at=incident.end_at)
         if was_alerting and parting.alerts:
             _close_if_over(session, incident)
         _settle_impacts(session, incident, home)
-        _hide(session, incident, home)
         audit.note(session, actor, "split", f"incident-{incident.id}", f"into incident {home.id}: {home.title}")
         audit.note(session, actor, "split off", f"incident-{home.id}", f"from incident {incident.id}: {incident.title}")
         return home.id
@@ -309,7 +312,7 @@ def _settle(session: Session, home: Incident, actor: Actor, *, over_at: datetime
     if _alerts_of(session, home.id):
         _close_if_over(session, home)
     elif home.is_open and over_at is not None:
-        home.post(_automatic(home, IncidentState.RESOLVED, "Resolved.", actor, at=over_at))
+        notices.post(session, home, _automatic(home, IncidentState.RESOLVED, "Resolved.", actor, at=over_at))
 
 
 def _settle_impacts(session: Session, *told: Incident) -> None:
