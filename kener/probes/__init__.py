@@ -48,4 +48,5 @@ class _Lazy:
 PROBES: dict[MonitorType, Probe] = {
     MonitorType.API: _Lazy("api"),
     MonitorType.SSL: _Lazy("ssl"),
+    MonitorType.TCP: _Lazy("tcp"),
 }

@@ -14,6 +14,7 @@ URL = "https://shop.example/health?full=1"
 GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.API: {"url": URL},
     MonitorType.SSL: {"host": "shop.example"},
+    MonitorType.TCP: {"hosts": [{"host": "db.example", "port": 5432}]},
     MonitorType.HEARTBEAT: {},
     MonitorType.NONE: {},
 }

@@ -11,6 +11,7 @@ from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ssl import SslSpec
+from kener.domain.specs.tcp import TcpSpec
 
 __all__ = [
     "SPECS",
@@ -22,12 +23,14 @@ __all__ = [
     "NoneSpec",
     "Spec",
     "SslSpec",
+    "TcpSpec",
     "parse_spec",
 ]
 
 SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.API: ApiSpec,
     MonitorType.SSL: SslSpec,
+    MonitorType.TCP: TcpSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.NONE: NoneSpec,
 }

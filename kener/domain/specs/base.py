@@ -20,6 +20,7 @@ class MonitorType(StrEnum):
 
     API = "API"
     SSL = "SSL"
+    TCP = "TCP"
     HEARTBEAT = "HEARTBEAT"
     NONE = "NONE"
 
@@ -37,6 +38,7 @@ class MonitorType(StrEnum):
 LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.API: ("HTTP", "Sends an HTTP request and judges the answer."),
     MonitorType.SSL: ("Certificate", "Reads a server's TLS certificate: how long it lasts, and whether it is trusted."),
+    MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
