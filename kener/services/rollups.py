@@ -34,15 +34,15 @@ class Additions:
 
     hours: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
-    def stretch(self, monitor_id: int, start: int, end: int, status: Status) -> None:
-        """Count the seconds of a stretch into the hours it crosses."""
+    def stretch(self, monitor_id: int, start: int, end: int, status: Status, *, sign: int = 1) -> None:
+        """Count the seconds of a stretch into the hours it crosses; with `sign=-1` take them out again."""
         column = _SECONDS.get(status)
         if column is None:
             return
         while start < end:
             hour = start - start % HOUR
             stop = min(end, hour + HOUR)
-            self._bucket(monitor_id, hour)[column] += stop - start
+            self._bucket(monitor_id, hour)[column] += sign * (stop - start)
             start = stop
 
     def sample(self, monitor_id: int, at: int, latency_ms: int | None) -> None:
