@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -37,13 +37,19 @@ def send(settings: EmailSettings, message: Message, *, delivery_id: str, context
     if context.smtp is None:
         raise Undeliverable("E-mail is not set up: set SMTP_HOST and SMTP_FROM_EMAIL.", permanent=True)
     mail = compose(settings, message, delivery_id=delivery_id, sender=settings.sender or context.smtp.sender)
-    recipients = [_wire(parseaddr(address)[1]) for address in settings.to]
-    place = f"{context.smtp.host}:{context.smtp.port}"
+    recipients = [wire(bare(address)) for address in settings.to]
+    with explained(context.smtp), session(context.smtp) as server:
+        return transmit(server, mail.as_bytes(), sender=envelope_sender(mail), recipients=recipients)
+
+
+@contextlib.contextmanager
+def explained(smtp: SmtpSettings) -> Iterator[None]:
+    """Whatever goes wrong with the mail server becomes Undeliverable, with a reason for people."""
+    place = f"{smtp.host}:{smtp.port}"
     try:
-        with _session(context.smtp) as server:
-            return _transmit(server, mail, sender=_wire(mail["From"].addresses[0].addr_spec), recipients=recipients)
+        yield
     except smtplib.SMTPException as error:
-        raise _refused(error, place) from None
+        raise refused(error, place) from None
     except ssl.SSLCertVerificationError as error:
         reason = f"The certificate of {place} is not trusted: {error.verify_message}."
         raise Undeliverable(reason, permanent=False) from None
@@ -56,27 +62,46 @@ def send(settings: EmailSettings, message: Message, *, delivery_id: str, context
 
 def compose(settings: EmailSettings, message: Message, *, delivery_id: str, sender: str) -> EmailMessage:
     """The message as it travels. A line break in a value cannot start another header: the header classes refuse it."""
-    mail = EmailMessage(policy=_SEVEN_BIT)
-    sender_address = _address(sender)
-    mail["From"] = sender_address
-    mail["To"] = [_address(address) for address in settings.to]
-    mail["Subject"] = one_line(message.subject)
-    mail["Date"] = format_datetime(clock.now())
-    mail["Message-ID"] = _message_id(delivery_id, sender_address)
-    if alert_id := message.variables.get("alert_id"):
-        mail["References"] = _message_id(f"alert-{alert_id}", sender_address)
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
-    mail["X-Mailer"] = f"Kener/{__version__}"
-    mail["X-Kener-Delivery"] = one_line(delivery_id)
+    alert_id = message.variables.get("alert_id")
+    mail = envelope(
+        sender, settings.to, message.subject, delivery_id=delivery_id, thread=f"alert-{alert_id}" if alert_id else ""
+    )
     mail.set_content(message.text)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
     return mail
 
 
+def envelope(sender: str, to: Sequence[str], subject: str, *, delivery_id: str, thread: str = "") -> EmailMessage:
+    """The headers of a machine's message; what belongs to one `thread` stands together in mailboxes."""
+    mail = EmailMessage(policy=_SEVEN_BIT)
+    sender_address = _address(sender)
+    mail["From"] = sender_address
+    mail["To"] = [_address(address) for address in to]
+    mail["Subject"] = one_line(subject)
+    mail["Date"] = format_datetime(clock.now())
+    mail["Message-ID"] = _message_id(delivery_id, sender_address)
+    if thread:
+        mail["References"] = _message_id(thread, sender_address)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Mailer"] = f"Kener/{__version__}"
+    mail["X-Kener-Delivery"] = one_line(delivery_id)
+    return mail
+
+
+def envelope_sender(mail: EmailMessage) -> str:
+    """The address that a mail server hears as the sender."""
+    return wire(mail["From"].addresses[0].addr_spec)
+
+
+def bare(written: str) -> str:
+    """The address of `Name <address>`."""
+    return parseaddr(written)[1]
+
+
 @contextlib.contextmanager
-def _session(smtp: SmtpSettings) -> Iterator[smtplib.SMTP]:
+def session(smtp: SmtpSettings) -> Iterator[smtplib.SMTP]:
     """A connection, encrypted and signed in as the settings say. Cut at the deadline, whatever the server does to stay slow."""
     ends_at = time.monotonic() + DEADLINE_S
     server = _connect(smtp)
@@ -120,7 +145,7 @@ def _trust(smtp: SmtpSettings) -> ssl.SSLContext:
     return context
 
 
-def _transmit(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipients: list[str]) -> str:
+def transmit(server: smtplib.SMTP, mail: bytes, *, sender: str, recipients: list[str]) -> str:
     """One transaction. It succeeds when one recipient was taken: a second attempt would bother those who have it already."""
     server.ehlo_or_helo_if_needed()
     code, answer = server.mail(sender)
@@ -133,14 +158,14 @@ def _transmit(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipien
             refused[recipient] = (code, answer)
     if len(refused) == len(recipients):
         raise smtplib.SMTPRecipientsRefused(refused)
-    code, answer = server.data(mail.as_bytes())
+    code, answer = server.data(mail)
     if code != 250:
         raise smtplib.SMTPDataError(code, answer)
     words = _words(code, answer)
     return f"{words}; refused: {_each(refused)}" if refused else words
 
 
-def _refused(error: smtplib.SMTPException, place: str) -> Undeliverable:
+def refused(error: smtplib.SMTPException, place: str) -> Undeliverable:
     """What a server says with 5xx is for good, what it says with 4xx is for now."""
     match error:
         case smtplib.SMTPRecipientsRefused(recipients=recipients):
@@ -178,7 +203,8 @@ def _address(written: str) -> Address:
     return Address(display_name=one_line(name), username=local, domain=_ascii(host))
 
 
-def _wire(address: str) -> str:
+def wire(address: str) -> str:
+    """An address as mail servers know it."""
     local, _, host = address.rpartition("@")
     return f"{local}@{_ascii(host)}"
 

@@ -28,8 +28,12 @@ _OURS = ("x-kener-delivery", "x-kener-signature", "content-length", "host", "tra
 
 def send(settings: WebhookSettings, message: Message, *, delivery_id: str, context: Context) -> str:
     """One attempt. Returns the answer in a few words, or raises Undeliverable."""
+    return post(settings, _body(settings, message, delivery_id, context), delivery_id=delivery_id, context=context)
+
+
+def post(settings: WebhookSettings, body: bytes, *, delivery_id: str, context: Context) -> str:
+    """One attempt with a body that is ready. Returns the answer in a few words, or raises Undeliverable."""
     now = clock.now()
-    body = _body(settings, message, delivery_id, context)
     try:
         answer = net.request(
             "POST",
