@@ -48,5 +48,6 @@ class _Lazy:
 PROBES: dict[MonitorType, Probe] = {
     MonitorType.API: _Lazy("api"),
     MonitorType.SSL: _Lazy("ssl"),
+    MonitorType.DNS: _Lazy("dns"),
     MonitorType.TCP: _Lazy("tcp"),
 }

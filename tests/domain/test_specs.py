@@ -14,8 +14,10 @@ URL = "https://shop.example/health?full=1"
 GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.API: {"url": URL},
     MonitorType.SSL: {"host": "shop.example"},
+    MonitorType.DNS: {"host": "shop.example"},
     MonitorType.TCP: {"hosts": [{"host": "db.example", "port": 5432}]},
     MonitorType.HEARTBEAT: {},
+    MonitorType.GROUP: {},
     MonitorType.NONE: {},
 }
 
@@ -194,3 +196,65 @@ def test_the_secret_of_a_heartbeat_fits_into_an_address(secret: str, fits: bool)
 @pytest.mark.parametrize("minutes", [0, 525_601, "soon"])
 def test_the_minutes_of_a_heartbeat_lie_within_a_year(field: str, minutes: Any) -> None:
     assert field in refused(MonitorType.HEARTBEAT, **{field: minutes})
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "advice"),
+    [
+        ({"host": "203.0.113.7"}, "host", "PTR only"),
+        ({"host": "a b"}, "host", "as it stands in the DNS"),
+        ({"host": "a..b"}, "host", "as it stands in the DNS"),
+        ({"host": "https://shop.example"}, "host", "as it stands in the DNS"),
+        ({"transport": "TLS"}, "nameServer", "needs a resolver"),
+        ({"nameServer": "9.9.9.9:53"}, "nameServer", "without a port"),
+        ({"lookupRecord": "AXFR"}, "lookupRecord", "Choose one of A, AAAA"),
+        ({"rcode": "FINE"}, "rcode", "Choose one of NOERROR"),
+        ({"matchType": "REGEX", "values": ["("]}, "values", "'(' is no regular expression"),
+        ({"matchType": "CONTAINS", "values": [" "]}, "values", "what to look for"),
+    ],
+)
+def test_questions_that_cannot_be_asked_are_refused(settings: dict[str, Any], field: str, advice: str) -> None:
+    assert advice in refused(MonitorType.DNS, **settings)[field]
+
+
+@pytest.mark.parametrize(
+    "host", ["_dmarc.shop.example", "*.shop.example", ".", "bücher.example", "a", "shop.example.", "$NAME"]
+)
+def test_every_name_of_the_dns_can_be_asked_for(host: str) -> None:
+    assert parse_spec(MonitorType.DNS, {"host": host}).model_dump()["host"] == host
+
+
+def test_a_question_of_the_original_is_taken_over() -> None:
+    stored = {
+        "host": "shop.example",
+        "transport": "TLS",
+        "nameServer": "dns.example",
+        "tlsPort": "853",
+        "tlsServername": "",
+        "allowSelfSignedCert": False,
+        "lookupRecord": "A",
+        "matchType": "ALL",
+        "values": ["203.0.113.7", ""],
+    }
+    spec = parse_spec(MonitorType.DNS, stored).model_dump()
+    assert (spec["values"], spec["tlsPort"], spec["tlsServername"]) == (["203.0.113.7"], 853, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"degradedRemainingHours": 24}, "downRemainingHours"),
+        ({"downRemainingHours": 0}, "downRemainingHours"),
+        ({"host": "https://shop.example"}, "host"),
+        ({"serverName": "a b"}, "serverName"),
+        ({"port": 0}, "port"),
+    ],
+)
+def test_certificates_that_cannot_be_looked_at_are_refused(settings: dict[str, Any], field: str) -> None:
+    assert list(refused(MonitorType.SSL, **settings)) == [field]
+
+
+def test_a_certificate_of_the_original_is_taken_over() -> None:
+    stored = {"host": "shop.example", "port": "443", "degradedRemainingHours": 168, "downRemainingHours": 24}
+    assert parse_spec(MonitorType.SSL, stored).model_dump()["port"] == 443
+    assert parse_spec(MonitorType.SSL, {"host": "203.0.113.7"}).model_dump()["host"] == "203.0.113.7"

@@ -8,6 +8,7 @@ from typing import Any
 
 from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
+from kener.domain.specs.dns import DnsSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ssl import SslSpec
@@ -16,6 +17,7 @@ from kener.domain.specs.tcp import TcpSpec
 __all__ = [
     "SPECS",
     "ApiSpec",
+    "DnsSpec",
     "Header",
     "HeartbeatSpec",
     "HttpUrl",
@@ -30,6 +32,7 @@ __all__ = [
 SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.API: ApiSpec,
     MonitorType.SSL: SslSpec,
+    MonitorType.DNS: DnsSpec,
     MonitorType.TCP: TcpSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.NONE: NoneSpec,

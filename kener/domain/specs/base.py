@@ -20,6 +20,7 @@ class MonitorType(StrEnum):
 
     API = "API"
     SSL = "SSL"
+    DNS = "DNS"
     TCP = "TCP"
     HEARTBEAT = "HEARTBEAT"
     NONE = "NONE"
@@ -38,6 +39,7 @@ class MonitorType(StrEnum):
 LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.API: ("HTTP", "Sends an HTTP request and judges the answer."),
     MonitorType.SSL: ("Certificate", "Reads a server's TLS certificate: how long it lasts, and whether it is trusted."),
+    MonitorType.DNS: ("DNS", "Asks a resolver for records and compares them."),
     MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
