@@ -16,6 +16,8 @@ class Request:
 
     `headers` are whole lines. With `max_redirects` 0 a redirect is an answer like any other. Of the body at most `max_bytes` are read, and
     kept only with `keep`; stopping there is no failure.
+
+    With `http2` nothing else is spoken, without TLS too. `at` is the host that the connection goes to, where the URL names another.
     """
 
     url: str
@@ -28,11 +30,13 @@ class Request:
     verify_tls: bool = True
     max_bytes: int = MIB
     keep: bool = False
+    http2: bool = False
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `headers` have lower-case names; `truncated` says that the body was longer than what was read.
+    """An HTTP answer. `headers` have lower-case names and include trailers; `truncated` says that the body was longer than what was read.
 
     `phases` are cumulative milliseconds: dns, connect, tls, first_byte, total.
     """

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pycurl
 
 from kener.net.exchange import Answer, Cause, Failure, Request, host_and_port
-from kener.net.names import Found, Names, needs_lookup
+from kener.net.names import Found, Names, addresses_of, needs_lookup
 from kener.net.transfer import Transfer, timed_out
 
 Ended = tuple[int, Answer | Failure | None]
@@ -101,9 +101,9 @@ class Loop:
 
     def _admit(self, key: int, request: Request, now: float) -> None:
         deadline = now + request.timeout_ms / 1000
-        host, _ = host_and_port(request.url)
+        host = request.at or host_and_port(request.url)[0]
         if not needs_lookup(host):
-            self._start(key, request, deadline=deadline)
+            self._start(key, request, deadline=deadline, addresses=addresses_of(request.at))
         elif host in self._waiting:
             self._wait_for(host, key, request, deadline)
         else:

@@ -87,6 +87,13 @@ def needs_lookup(host: str) -> bool:
     return False
 
 
+def addresses_of(host: str) -> tuple[str, ...]:
+    """What a host leads to that needs no lookup: itself, or this machine for localhost; nothing for no host."""
+    if not host:
+        return ()
+    return ("127.0.0.1", "::1") if host.endswith("localhost") else (host,)
+
+
 def _look_up(host: str) -> Found:
     try:
         rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

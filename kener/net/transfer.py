@@ -71,6 +71,8 @@ class Transfer:
         curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in request.headers])
         if request.keep:
             curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
+        if request.http2:
+            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
         if request.max_redirects:
             curl.setopt(pycurl.FOLLOWLOCATION, _BY_STATUS_CODE)
             curl.setopt(pycurl.MAXREDIRS, request.max_redirects)
@@ -161,6 +163,8 @@ class Transfer:
         if self.refused is not None and self.tried is None:
             return self._refused(self.refused)
         where = self.tried or host_and_port(self.request.url)[0]
+        if self.request.http2 and "SETTINGS frame" in message:
+            return Failure(f"{where} does not speak HTTP/2")
         match code:
             case pycurl.E_OPERATION_TIMEDOUT:
                 return timed_out(self.request)

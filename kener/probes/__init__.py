@@ -50,4 +50,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.SSL: _Lazy("ssl"),
     MonitorType.DNS: _Lazy("dns"),
     MonitorType.TCP: _Lazy("tcp"),
+    MonitorType.GRPC: _Lazy("grpc"),
 }

@@ -16,6 +16,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.SSL: {"host": "shop.example"},
     MonitorType.DNS: {"host": "shop.example"},
     MonitorType.TCP: {"hosts": [{"host": "db.example", "port": 5432}]},
+    MonitorType.GRPC: {"host": "orders.example"},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},
@@ -258,3 +259,22 @@ def test_a_certificate_of_the_original_is_taken_over() -> None:
     stored = {"host": "shop.example", "port": "443", "degradedRemainingHours": 168, "downRemainingHours": 24}
     assert parse_spec(MonitorType.SSL, stored).model_dump()["port"] == 443
     assert parse_spec(MonitorType.SSL, {"host": "203.0.113.7"}).model_dump()["host"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"host": "http://orders.example"}, "host"),
+        ({"service": "shop v1"}, "service"),
+        ({"service": "s" * 501}, "service"),
+        ({"authority": "orders.example:443"}, "authority"),
+        ({"port": 65_536}, "port"),
+    ],
+)
+def test_calls_that_cannot_be_made_are_refused(settings: dict[str, Any], field: str) -> None:
+    assert list(refused(MonitorType.GRPC, **settings)) == [field]
+
+
+def test_a_grpc_monitor_of_the_original_is_taken_over() -> None:
+    stored = {"host": "::1", "port": 50051, "service": "", "tls": False, "insecure": False, "timeout": 10000}
+    assert parse_spec(MonitorType.GRPC, stored).model_dump(exclude_none=True) == stored

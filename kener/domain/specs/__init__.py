@@ -9,6 +9,7 @@ from typing import Any
 from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.dns import DnsSpec
+from kener.domain.specs.grpc import GrpcSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ssl import SslSpec
@@ -18,6 +19,7 @@ __all__ = [
     "SPECS",
     "ApiSpec",
     "DnsSpec",
+    "GrpcSpec",
     "Header",
     "HeartbeatSpec",
     "HttpUrl",
@@ -34,6 +36,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.SSL: SslSpec,
     MonitorType.DNS: DnsSpec,
     MonitorType.TCP: TcpSpec,
+    MonitorType.GRPC: GrpcSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.NONE: NoneSpec,
 }

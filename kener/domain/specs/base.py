@@ -22,6 +22,7 @@ class MonitorType(StrEnum):
     SSL = "SSL"
     DNS = "DNS"
     TCP = "TCP"
+    GRPC = "GRPC"
     HEARTBEAT = "HEARTBEAT"
     NONE = "NONE"
 
@@ -41,6 +42,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.SSL: ("Certificate", "Reads a server's TLS certificate: how long it lasts, and whether it is trusted."),
     MonitorType.DNS: ("DNS", "Asks a resolver for records and compares them."),
     MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
+    MonitorType.GRPC: ("gRPC health", "Asks a gRPC server how it is."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
