@@ -13,7 +13,16 @@ from kener.domain.replay import History, Order
 from kener.domain.running_uptime import HOUR, Hour
 from kener.domain.status import from_code
 from kener.domain.uptime import Point, Seconds
-from kener.models import Hourly, Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, Sample, WindowState
+from kener.models import (
+    Hourly,
+    Maintenance,
+    MaintenanceMonitor,
+    MaintenanceWindow,
+    Monitor,
+    MonitorState,
+    Sample,
+    WindowState,
+)
 
 
 def size(session: Session, order: Order) -> int:
@@ -27,21 +36,26 @@ def size(session: Session, order: Order) -> int:
 
 
 def histories(session: Session, order: Order) -> Iterator[History]:
-    """One monitor after the other, in the order of their tags; without those that are gone."""
+    """One monitor after the other, in the order of their tags; without those that are gone.
+
+    What waits for confirmation has not been evaluated yet, and is left out.
+    """
     lead = order.start - HOUR
     newest_before = (
         select(func.max(Sample.at)).where(Sample.monitor_id == Monitor.id, Sample.at < lead).scalar_subquery()
     )
-    found: Any = select(Monitor.id, Monitor.tag, func.coalesce(newest_before, lead)).where(
-        Monitor.tag.in_(order.monitors)
+    found: Any = (
+        select(Monitor.id, Monitor.tag, func.coalesce(newest_before, lead), MonitorState.held_since)
+        .outerjoin(MonitorState, MonitorState.monitor_id == Monitor.id)
+        .where(Monitor.tag.in_(order.monitors))
     )
     monitors = session.execute(found.order_by(Monitor.tag)).all()
-    windows = _windows(session, [monitor_id for monitor_id, _, _ in monitors], order)
+    windows = _windows(session, [row[0] for row in monitors], order)
     longest = _longest_window(order)
-    for monitor_id, tag, begin in monitors:
+    for monitor_id, tag, begin, held_since in monitors:
         yield History(
             monitor=tag,
-            points=_points(session, monitor_id, begin, order.end),
+            points=_points(session, monitor_id, begin, min(order.end, held_since or order.end)),
             windows=windows.get(monitor_id, ()),
             hours=_hours(session, monitor_id, order.start - longest, order.start) if longest > HOUR else (),
         )

@@ -1,29 +1,41 @@
 """Recording: samples in, roll-ups, state, alerts and incidents along, all in the caller's transaction (E1).
 
-Steps: lock the monitors' states in order of id → keep the samples → roll them up → move the states on → evaluate what is newer than the
-newest sample seen so far. A sample that arrives late corrects history and roll-ups but is not evaluated, so that nothing is counted
-twice or out of order (E7).
+Steps: lock the monitors' states in order of id → judge what is believed of each sample → keep the samples → roll them up → move the
+states on → evaluate what is newer than the newest sample seen so far. A sample that arrives late corrects history and roll-ups but is not
+evaluated, so that nothing is counted twice or out of order (E7).
+
+A sample that waits for confirmation stands with the status that was believed before it. It is evaluated when it is settled, before the
+sample that settles it and with the status that stays (E2): so a replay of what is stored tells the same story.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from kener.db import insert_missing, upsert
+from kener.domain import confirmation
+from kener.domain.alerting import GAP_INTERVALS
+from kener.domain.confirmation import AT_ONCE, Belief, Needed
 from kener.domain.schedule import MAX_INTERVAL_S
 from kener.domain.status import Status, from_code
 from kener.models import MonitorState, Sample, SampleNote
-from kener.services import evaluation, rollups, site
+from kener.services import evaluation, holding, rollups, site
 from kener.services.evaluation import Seen
+from kener.services.holding import Held
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One sample to be recorded. `at` in seconds since 1970; `span_s` is how long it may stand for."""
+    """One sample to be recorded. `at` in seconds since 1970; `span_s` is how long it may stand for.
+
+    `needed`: how many must agree before a change is believed. `raw` is set here, where a sample is held.
+    """
 
     monitor_id: int
     at: int
@@ -34,6 +46,8 @@ class Observed:
     source: str = "check"
     timed_out: bool = False
     lateness_ms: int | None = None
+    needed: Needed = AT_ONCE
+    raw: Status | None = None
 
 
 @dataclass
@@ -55,6 +69,11 @@ class State:
     status: Status
     span_s: int
     since: int | None
+    belief: Belief = Belief()
+
+    def follows_gap(self, at: int) -> bool:
+        """Whether a sample of this moment comes after more than three intervals without one."""
+        return self.at is not None and at - self.at > GAP_INTERVALS * self.span_s
 
 
 def lock(session: Session, monitor_ids: Iterable[int]) -> dict[int, State]:
@@ -67,12 +86,21 @@ def lock(session: Session, monitor_ids: Iterable[int]) -> dict[int, State]:
             MonitorState.status_code,
             MonitorState.span_s,
             MonitorState.since,
+            MonitorState.anchor_code,
+            MonitorState.raw_code,
+            MonitorState.held,
+            MonitorState.held_since,
         )
         .where(MonitorState.monitor_id.in_(sorted(monitor_ids)))
         .order_by(MonitorState.monitor_id)
         .with_for_update()
     )
-    return {row[0]: State(row[0], row[1], row[2], from_code(row[3]), row[4], row[5]) for row in session.execute(query)}
+    states = {}
+    for monitor_id, slot, at, status, span_s, since, anchor, raw, held, held_since in session.execute(query):
+        state = states[monitor_id] = State(monitor_id, slot, at, from_code(status), span_s, since)
+        if anchor is not None:
+            state.belief = Belief(from_code(anchor), None if raw is None else from_code(raw), held, held_since)
+    return states
 
 
 def record(
@@ -85,40 +113,111 @@ def record(
     for sample in samples:
         if sample.monitor_id in states:
             by_monitor[sample.monitor_id].append(sample)
-    additions, moved, seen = rollups.Additions(), [], []
-    late: list[Observed] = []
-    for monitor_id, group in by_monitor.items():
-        state = states[monitor_id]
-        for sample in sorted(group, key=lambda s: s.at):
-            if state.at is not None and sample.at <= state.at:
-                late.append(sample)
-                continue
-            seen.append(
-                Seen(
-                    sample.monitor_id, sample.at, sample.status, sample.latency_ms, sample.error, state.at, state.span_s
-                )
-            )
-            if state.at is not None:
-                additions.stretch(monitor_id, state.at, min(sample.at, state.at + state.span_s), state.status)
-            additions.sample(monitor_id, sample.at, sample.latency_ms)
-            effects.changed |= _advance(state, sample)
-            moved.append(sample)
-    _keep(session, moved, replace=False)
-    additions.write(session, zone)
-    _keep_late(session, late, states, replace=replace, zone=zone)
-    _write_states(session, moved, states)
-    effects.recorded = len(moved) + len(late)
-    outcome = evaluation.evaluate(session, seen)
-    effects.changed |= outcome.changed or bool(late)
+    batch = _Batch(by_monitor, states, holding.read(session, [i for i in by_monitor if states[i].belief.held]))
+    _keep(session, batch.moved, replace=False)
+    holding.believe(session, batch.believed)
+    batch.additions.write(session, zone)
+    _keep_late(session, batch.late, states, replace=replace, zone=zone)
+    _write_states(session, batch.moved, states)
+    holding.write(session, {i: states[i].belief for i, before in batch.before.items() if states[i].belief != before})
+    effects.recorded = len(batch.moved) + len(batch.late)
+    outcome = evaluation.evaluate(session, batch.seen)
+    effects.changed = bool(batch.changed or batch.late) or outcome.changed
     effects.delivery_ids = outcome.delivery_ids
     return effects
 
 
-def _advance(state: State, sample: Observed) -> bool:
+class _Batch:
+    """What becomes of new samples, worked out before anything is written; the states move along.
+
+    `moved` are the samples to keep, `late` those that only correct history, `seen` what is to be evaluated. `believed`: held samples that
+    are stored already and get the status they were seen with, as `(monitor id, first, last)` of their times.
+    """
+
+    def __init__(
+        self, by_monitor: Mapping[int, Sequence[Observed]], states: dict[int, State], held: Mapping[int, list[Held]]
+    ) -> None:
+        self.additions = rollups.Additions()
+        self.moved: list[Observed] = []
+        self.late: list[Observed] = []
+        self.seen: list[Seen] = []
+        self.changed: set[int] = set()
+        self.believed: list[tuple[int, int, int]] = []
+        self.before = {monitor_id: states[monitor_id].belief for monitor_id in by_monitor}
+        for monitor_id, group in by_monitor.items():
+            run = list(held.get(monitor_id, ()))
+            for sample in sorted(group, key=lambda s: s.at):
+                self._take(states[monitor_id], sample, run)
+
+    def _take(self, state: State, sample: Observed, run: list[Held]) -> None:
+        if state.at is not None and sample.at <= state.at:
+            self.late.append(sample)
+            return
+        seen = Seen(
+            sample.monitor_id, sample.at, sample.status, sample.latency_ms, sample.error, state.at, state.span_s
+        )
+        if state.at is not None:
+            self.additions.stretch(state.monitor_id, state.at, min(sample.at, state.at + state.span_s), state.status)
+        self.additions.sample(state.monitor_id, sample.at, sample.latency_ms)
+        since = sample.at
+        if sample.needed is not AT_ONCE or state.belief.anchor is not Status.NO_DATA:
+            sample, seen, since = self._judge(state, sample, seen, run)
+        if not run:
+            self.seen.append(seen)
+        if _advance(state, sample, since):
+            self.changed.add(state.monitor_id)
+        self.moved.append(sample)
+
+    def _judge(self, state: State, sample: Observed, seen: Seen, run: list[Held]) -> tuple[Observed, Seen, int]:
+        """Whether a sample is believed, and what it makes of those that were held before it; afterwards `run` holds what waits.
+
+        Returns the sample and its evaluation as they stand, and since when its status has been true.
+        """
+        belief, since = state.belief, sample.at
+        if state.status is not Status.NO_DATA:
+            belief = replaced(belief, anchor=state.status)
+        gap = state.follows_gap(sample.at)
+        decision = confirmation.decide(sample.needed, belief, sample.status, at=sample.at, after_gap=gap)
+        if decision.settles:
+            since = self._settle(run, until=sample, confirmed=decision.outcome is confirmation.Outcome.CONFIRM)
+        state.belief = Belief() if sample.needed is AT_ONCE else decision.belief
+        if decision.raw is not None:
+            sample = replaced(sample, status=decision.status, raw=decision.raw)
+            seen = replaced(seen, status=decision.status)
+        if decision.belief.held:
+            run.append(Held(seen, decision.raw, sample.span_s, place=len(self.moved)))
+        return sample, seen, since
+
+    def _settle(self, run: list[Held], *, until: Observed, confirmed: bool) -> int:
+        """Give a held run the status that stays, and have it evaluated. Returns since when the status of `until` has been true."""
+        settled = []
+        for one, following in zip(run, [*(other.seen.at for other in run[1:]), until.at], strict=True):
+            seen = one.seen
+            if confirmed and one.raw is not None:
+                end = min(following, seen.at + one.span_s)
+                self.additions.stretch(seen.monitor_id, seen.at, end, seen.status, sign=-1)
+                self.additions.stretch(seen.monitor_id, seen.at, end, one.raw)
+                seen = replaced(seen, status=one.raw)
+                if one.place is not None:
+                    self.moved[one.place] = replaced(self.moved[one.place], status=one.raw, raw=None)
+            settled.append(seen)
+        self.seen += settled
+        stored = [one.seen.at for one in run if one.place is None]
+        if confirmed and stored:
+            self.believed.append((until.monitor_id, stored[0], stored[-1]))
+        run.clear()
+        if not confirmed:
+            return until.at
+        return min(
+            (seen.at for seen in takewhile(lambda one: one.status is until.status, settled[::-1])), default=until.at
+        )
+
+
+def _advance(state: State, sample: Observed, since: int) -> bool:
     """Move a state on to its newest sample; whether a visitor would see the difference."""
-    changed = state.status is not sample.status or state.at is None or sample.at - state.at > 3 * state.span_s
+    changed = state.status is not sample.status or state.at is None or state.follows_gap(sample.at)
     if changed:
-        state.since = sample.at
+        state.since = since
     state.at, state.status, state.span_s = sample.at, sample.status, sample.span_s
     return changed
 
@@ -131,6 +230,7 @@ def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> No
             "status": s.status.code,
             "latency_ms": s.latency_ms,
             "span_s": s.span_s,
+            "raw": None if s.raw is None else s.raw.code,
         }
         for s in samples
     ]
@@ -142,7 +242,7 @@ def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> No
     sample_table: Any = Sample.__table__
     note_table: Any = SampleNote.__table__
     if replace:
-        upsert(session, sample_table, rows, replace=("status", "latency_ms", "span_s"))
+        upsert(session, sample_table, rows, replace=("status", "latency_ms", "span_s", "raw"))
         _forget_notes(session, samples)
     else:
         insert_missing(session, sample_table, rows)
@@ -165,6 +265,9 @@ def _keep_late(
         rollups.recompute(session, monitor_id, start=start, end=max(end, min(newest, end + MAX_INTERVAL_S)), zone=zone)
         if replace:
             _refresh_newest(session, monitor_id)
+            # What a person has written over is not waited for any more.
+            if end >= (states[monitor_id].belief.held_since or end + 1):
+                states[monitor_id].belief = Belief()
 
 
 def _forget_notes(session: Session, samples: Sequence[Observed]) -> None:

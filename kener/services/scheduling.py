@@ -118,6 +118,8 @@ def _shards(claims: Sequence[Claim]) -> Iterator[Sequence[Claim]]:
 def plan(session: Session, monitor: Monitor, *, soon: bool) -> None:
     """Set when a monitor is due: at once after it was made or changed, else at its next slot; never while it is paused.
 
+    What waited for confirmation is not waited for any more.
+
     A step of the caller's transaction.
     """
     now = clock.epoch()
@@ -127,5 +129,5 @@ def plan(session: Session, monitor: Monitor, *, soon: bool) -> None:
     session.execute(
         update(MonitorState)
         .where(MonitorState.monitor_id == monitor.id)
-        .values(due_at=due_at, slot=None, claimed_at=None, slow=False)
+        .values(due_at=due_at, slot=None, claimed_at=None, slow=False, raw_code=None, held=0, held_since=None)
     )
