@@ -12,9 +12,12 @@ MAJOR_SHARE = 0.75
 
 def observed(status: Status, *, at: int | None, span_s: int, now: int, default: Status = Status.NO_DATA) -> Status:
     """The status seen last while it is fresh; after three intervals without a sample, `default`."""
-    if at is None or now - at > GAP_INTERVALS * max(span_s, 1):
-        return default
-    return status
+    return default if at is None or now - at > fresh_for(span_s) else status
+
+
+def fresh_for(span_s: int) -> int:
+    """For how many seconds a sample says something: three intervals."""
+    return GAP_INTERVALS * max(span_s, 1)
 
 
 def shown(seen: Status, *, impacts: Iterable[Status] = (), windows: Iterable[Status] = ()) -> Status:

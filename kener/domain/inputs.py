@@ -110,6 +110,12 @@ class MonitorInput(Input):
     default_status: Status = Status.UP
     status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
     is_hidden: Flag = False
+    parent_tags: Annotated[list[Tag], Field(max_length=50)] = []
+
+    @field_validator("parent_tags")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(value))
 
     @field_validator("default_status")
     @classmethod

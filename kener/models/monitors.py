@@ -53,6 +53,13 @@ class Monitor(Model):
     state: Mapped["MonitorState"] = relationship(
         back_populates="monitor", cascade="all, delete-orphan", passive_deletes=True, uselist=False
     )
+    parents: Mapped[list["Monitor"]] = relationship(
+        secondary="monitor_parent",
+        primaryjoin="Monitor.id == MonitorParent.monitor_id",
+        secondaryjoin="Monitor.id == MonitorParent.parent_id",
+        order_by="Monitor.name",
+        viewonly=True,
+    )
 
     @property
     def schedule(self) -> Schedule:

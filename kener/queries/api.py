@@ -61,6 +61,9 @@ class Monitor:
     default_status: Status
     status: Annotated[Literal["ACTIVE", "INACTIVE"], Field(description="INACTIVE: paused.")]
     is_hidden: YesNo
+    parent_tags: Annotated[
+        list[str], Field(description="The monitors that it depends on: while one of them is DOWN, its alerts are held.")
+    ]
     current_status: Annotated[
         Status,
         Field(
@@ -250,7 +253,7 @@ def monitors(
     limit: int,
 ) -> Page[Monitor]:
     """Monitors in the order of the page."""
-    query = select(models.Monitor).options(joinedload(models.Monitor.state))
+    query = select(models.Monitor).options(joinedload(models.Monitor.state), selectinload(models.Monitor.parents))
     query = query.order_by(models.Monitor.position, models.Monitor.id)
     if status is not None:
         query = query.where(models.Monitor.is_active.is_(status == "ACTIVE"))
@@ -434,6 +437,7 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         default_status=row.default_status,
         status="ACTIVE" if row.is_active else "INACTIVE",
         is_hidden=_yes_no(row.is_hidden),
+        parent_tags=[parent.tag for parent in row.parents],
         current_status=seen,
         latency_ms=state.latency_ms if seen is state.status else None,
         created_at=row.created_at,

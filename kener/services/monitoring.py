@@ -10,7 +10,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -65,7 +65,9 @@ def run_shard(claims: Sequence[tuple[int, int]], *, slow: bool) -> int:
     recorded = _store([(item, reading_, 0) for item, reading_ in broken])
     started = time.time()
     outside = [item for item in due if item.type in probes.PROBES]
-    here = [item for item in due if item.type not in probes.PROBES]
+    together = [item for item in due if item.type is MonitorType.GROUP]
+    here = [item for item in due if item.type not in probes.PROBES and item.type is not MonitorType.GROUP]
+    recorded += _store_groups(together)
     recorded += _store(
         [(item, seen, _late_ms(item, started)) for item in here if (seen := _look_here(item)) is not None], drop=here
     )
@@ -245,10 +247,33 @@ def _record(seen: Sequence[tuple[_Due, Reading, int]], drop: Sequence[_Due]) -> 
             if item.id in mine
         ]
         effects = recording.record(session, samples, states)
-        session.execute(
-            update(MonitorState).where(MonitorState.monitor_id.in_(sorted(mine))).values(slot=None, claimed_at=None)
-        )
+        _give_back(session, mine)
     return effects
+
+
+def _store_groups(due: Sequence[_Due]) -> int:
+    """Groups need nobody but the database: they are judged and recorded in one transaction."""
+    if not due:
+        return 0
+    effects = again(lambda: _record_groups({item.id: item.slot for item in due}))
+    _follow(effects)
+    return effects.recorded
+
+
+def _record_groups(slots: Mapping[int, int]) -> Effects:
+    with transaction() as session:
+        states = recording.lock_groups(session, slots.keys())
+        mine = {i: slot for i, slot in slots.items() if i in states and states[i].slot == slot}
+        effects = recording.record_groups(session, mine, states)
+        _give_back(session, mine)
+    return effects
+
+
+def _give_back(session: Session, ids: Collection[int]) -> None:
+    """The slots of these monitors are done."""
+    session.execute(
+        update(MonitorState).where(MonitorState.monitor_id.in_(sorted(ids))).values(slot=None, claimed_at=None)
+    )
 
 
 def _follow(effects: Effects) -> None:
@@ -299,7 +324,8 @@ def set_samples(
     A minute that has samples already keeps their times and gets the new values. Samples newer than the newest one are evaluated like any
     other; older ones correct history. Raises NotFound, Refused.
     """
-    find(reading(), tag)
+    if find(reading(), tag).monitor_type is MonitorType.GROUP:
+        raise Refused({"": "The samples of a group follow from its members: write theirs."})
     first, last = start - start % 60, end - end % 60
     now = clock.epoch()
     errors = {}

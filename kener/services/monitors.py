@@ -13,10 +13,11 @@ from kener.domain.incidents import Source
 from kener.domain.inputs import MonitorInput
 from kener.domain.specs import MonitorType
 from kener.models import AffectedMonitor, AlertConfiguration, Incident, Monitor, MonitorState, configuration_monitor
-from kener.services import alerts, audit, drills, recording, scheduling
+from kener.services import alerts, audit, dependencies, drills, groups, recording, scheduling
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 from kener.services.monitoring import hash_secret
+from kener.services.recording import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ def create(given: MonitorInput, *, actor: Actor) -> Saved:
         secret = _fill(monitor, given, renew=True)
         session.add(monitor)
         session.flush()
+        groups.set_members(session, monitor)
+        dependencies.set_parents(session, monitor, given.parent_tags)
         scheduling.plan(session, monitor, soon=True)
         audit.note(session, actor, "create", f"monitor-{monitor.id}", monitor.name)
+        if monitor.monitor_type is MonitorType.GROUP:
+            recording.regroup(session, recording.lock(session, [monitor.id]), at=clock.epoch())
         saved = Saved(monitor.id, monitor.tag, secret)
     live.publish()
     return saved
@@ -54,7 +59,7 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
     if given.tag != tag:
         raise Refused({"tag": "The tag of a monitor never changes."})
     with transaction() as session:
-        monitor, deliveries = _locked(session, tag), []
+        (monitor, states), deliveries = _locked(session, tag), []
         if version is not None and monitor.version != version:
             raise Conflict
         was_active, was_hidden = monitor.is_active, monitor.is_hidden
@@ -65,6 +70,8 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
         elif monitor.is_hidden and not was_hidden:
             deliveries = _end_alerts(session, monitor, "The monitor was hidden.")
         session.flush()
+        groups.set_members(session, monitor)
+        dependencies.set_parents(session, monitor, given.parent_tags)
         if monitor.is_hidden and not was_hidden:
             _hide_incidents(session, monitor)
         is_checked = (monitor.monitor_type, monitor.type_data, monitor.interval_seconds, monitor.cron)
@@ -75,6 +82,7 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
             audit.note(
                 session, actor, "resume" if monitor.is_active else "pause", f"monitor-{monitor.id}", monitor.name
             )
+        deliveries += recording.regroup(session, states, at=clock.epoch()).delivery_ids
         saved = Saved(monitor.id, monitor.tag, secret)
     jobs.enqueue_deliveries(deliveries)
     live.publish()
@@ -84,7 +92,7 @@ def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None =
 def pause(tag: str, *, actor: Actor) -> None:
     """Stop checking; active alerts end with a reason (O7). What lies between pausing and resuming is not measured."""
     with transaction() as session:
-        monitor = _locked(session, tag)
+        monitor, states = _locked(session, tag)
         if not monitor.is_active:
             return
         deliveries = _end_alerts(session, monitor, "The monitor was paused.")
@@ -92,6 +100,7 @@ def pause(tag: str, *, actor: Actor) -> None:
         session.flush()
         scheduling.plan(session, monitor, soon=False)
         audit.note(session, actor, "pause", f"monitor-{monitor.id}", monitor.name)
+        deliveries += recording.regroup(session, states, at=clock.epoch()).delivery_ids
     jobs.enqueue_deliveries(deliveries)
     live.publish()
 
@@ -99,20 +108,22 @@ def pause(tag: str, *, actor: Actor) -> None:
 def resume(tag: str, *, actor: Actor) -> None:
     """Check again, at once."""
     with transaction() as session:
-        monitor = _locked(session, tag)
+        monitor, states = _locked(session, tag)
         if monitor.is_active:
             return
         monitor.is_active, monitor.version = True, monitor.version + 1
         session.flush()
         scheduling.plan(session, monitor, soon=True)
         audit.note(session, actor, "resume", f"monitor-{monitor.id}", monitor.name)
+        effects = recording.regroup(session, states, at=clock.epoch())
+    jobs.enqueue_deliveries(effects.delivery_ids)
     live.publish()
 
 
 def renew_secret(tag: str, *, actor: Actor) -> Saved:
     """Replace a heartbeat's secret; the old address stops working. Raises NotFound, Refused."""
     with transaction() as session:
-        monitor = _locked(session, tag)
+        monitor, _ = _locked(session, tag)
         if monitor.monitor_type is not MonitorType.HEARTBEAT:
             raise Refused({"": "Only a heartbeat has a secret address."})
         secret = secrets.token_urlsafe(24)
@@ -125,11 +136,12 @@ def renew_secret(tag: str, *, actor: Actor) -> Saved:
 def delete(tag: str, *, actor: Actor) -> None:
     """Delete a monitor with its samples. Its alerts end with a reason (O7); incidents keep its name. Raises NotFound."""
     with transaction() as session:
-        monitor = _locked(session, tag)
+        monitor, states = _locked(session, tag)
         deliveries = _end_alerts(session, monitor, "The monitor was deleted.", outlives=True)
         watching = select(configuration_monitor.c.config_id).where(configuration_monitor.c.monitor_id == monitor.id)
         configurations = list(session.scalars(select(AlertConfiguration).where(AlertConfiguration.id.in_(watching))))
         audit.note(session, actor, "delete", f"monitor-{monitor.id}", monitor.name)
+        groups.leave(session, monitor)
         session.delete(monitor)
         session.flush()
         session.expire_all()
@@ -139,18 +151,19 @@ def delete(tag: str, *, actor: Actor) -> None:
                     session, configuration.id, at=clock.now(), reason="The monitor was deleted."
                 )
                 session.delete(configuration)
+        deliveries += recording.regroup(session, states, at=clock.epoch()).delivery_ids
     jobs.enqueue_deliveries(deliveries)
     live.publish()
 
 
-def _locked(session: Session, tag: str) -> Monitor:
-    """The monitor, its state locked: nothing is recorded for it meanwhile. Raises NotFound."""
+def _locked(session: Session, tag: str) -> tuple[Monitor, dict[int, State]]:
+    """The monitor, its state and those of the groups above it locked: nothing is recorded for them meanwhile. Raises NotFound."""
     monitor = session.scalars(select(Monitor).where(Monitor.tag == tag)).one_or_none()
     if monitor is None:
         raise NotFound
-    recording.lock(session, [monitor.id])
+    states = recording.lock_with_groups(session, monitor.id, is_group=monitor.monitor_type is MonitorType.GROUP)
     session.refresh(monitor)
-    return monitor
+    return monitor, states
 
 
 def _end_alerts(session: Session, monitor: Monitor, reason: str, *, outlives: bool = False) -> list[int]:
@@ -175,7 +188,7 @@ def _hide_incidents(session: Session, monitor: Monitor) -> None:
 
 def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
     """Copy the input into the row; returns a heartbeat secret that was set or made."""
-    values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data"})
+    values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data", "parent_tags"})
     for name, value in values.items():
         setattr(monitor, name, value)
     data = dict(given.type_data)

@@ -6,10 +6,12 @@ evaluated, so that nothing is counted twice or out of order (E7).
 
 A sample that waits for confirmation stands with the status that was believed before it. It is evaluated when it is settled, before the
 sample that settles it and with the status that stays (E2): so a replay of what is stored tells the same story.
+
+Where a status changed, the groups above it are locked before anything is evaluated, and get a sample of their own if theirs changes too.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from itertools import takewhile
@@ -18,6 +20,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from kener import clock
 from kener.db import insert_missing, upsert
 from kener.domain import confirmation
 from kener.domain.alerting import GAP_INTERVALS
@@ -25,7 +28,7 @@ from kener.domain.confirmation import AT_ONCE, Belief, Needed
 from kener.domain.schedule import MAX_INTERVAL_S
 from kener.domain.status import Status, from_code
 from kener.models import MonitorState, Sample, SampleNote
-from kener.services import evaluation, holding, rollups, site
+from kener.services import evaluation, groups, holding, rollups, site
 from kener.services.evaluation import Seen
 from kener.services.holding import Held
 
@@ -103,12 +106,77 @@ def lock(session: Session, monitor_ids: Iterable[int]) -> dict[int, State]:
     return states
 
 
+def lock_with_groups(session: Session, monitor_id: int, *, is_group: bool) -> dict[int, State]:
+    """Lock the state of a monitor and those of the groups above it, in the order that all writers keep: groups after the others."""
+    above = groups.above(session, [monitor_id]).keys()
+    if is_group:
+        return lock(session, {monitor_id, *above})
+    return lock(session, [monitor_id]) | (lock(session, above) if above else {})
+
+
 def record(
     session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool = False
 ) -> Effects:
     """Record samples of locked monitors. `replace` overwrites a stored sample of the same time (an operator's edit)."""
-    effects = Effects()
-    zone = site.read(session).tz
+    effects, zone = Effects(), site.read(session).tz
+    taken = _take(session, samples, states, effects, replace=replace, zone=zone)
+    seen = taken.seen
+    if taken.changed:
+        newest = max(states[monitor_id].at or 0 for monitor_id in taken.changed)
+        seen = seen + _groups_above(session, taken.changed, effects, at=newest, zone=zone)
+    _evaluate(session, seen, effects)
+    return effects
+
+
+def lock_groups(session: Session, group_ids: Collection[int]) -> dict[int, State]:
+    """Lock the states of groups and of the groups above them."""
+    return lock(session, {*group_ids, *groups.above(session, group_ids)})
+
+
+def record_groups(session: Session, slots: Mapping[int, int], states: dict[int, State]) -> Effects:
+    """Record what groups are in their slots, and the groups above them where that changes those (`lock_groups`)."""
+    edges = {**dict.fromkeys(slots, ()), **groups.above(session, slots)}
+    return _regroup(session, edges, slots, states, at=max(slots.values(), default=0))
+
+
+def regroup(session: Session, states: dict[int, State], *, at: int) -> Effects:
+    """Record what became of the groups among these locked monitors, after one of them was paused, resumed, deleted or changed."""
+    edges = {**dict.fromkeys(states, ()), **groups.above(session, states)}
+    return _regroup(session, edges, {}, states, at=at)
+
+
+def _regroup(
+    session: Session, edges: groups.Edges, slots: Mapping[int, int], states: dict[int, State], *, at: int
+) -> Effects:
+    effects, zone = Effects(), site.read(session).tz
+    _evaluate(session, _follow(session, edges, slots, states, effects, at=at, zone=zone), effects)
+    return effects
+
+
+def _evaluate(session: Session, seen: Sequence[Seen], effects: Effects) -> None:
+    outcome = evaluation.evaluate(session, seen)
+    effects.changed |= outcome.changed
+    effects.delivery_ids += outcome.delivery_ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is to be evaluated of a batch, and whose present status it changed."""
+
+    seen: list[Seen]
+    changed: set[int]
+
+
+def _take(
+    session: Session,
+    samples: Sequence[Observed],
+    states: dict[int, State],
+    effects: Effects,
+    *,
+    replace: bool,
+    zone: Any,
+) -> _Taken:
+    """Store samples of locked monitors with their roll-ups, and move the states on."""
     by_monitor: dict[int, list[Observed]] = defaultdict(list)
     for sample in samples:
         if sample.monitor_id in states:
@@ -120,11 +188,10 @@ def record(
     _keep_late(session, batch.late, states, replace=replace, zone=zone)
     _write_states(session, batch.moved, states)
     holding.write(session, {i: states[i].belief for i, before in batch.before.items() if states[i].belief != before})
-    effects.recorded = len(batch.moved) + len(batch.late)
-    outcome = evaluation.evaluate(session, batch.seen)
-    effects.changed = bool(batch.changed or batch.late) or outcome.changed
-    effects.delivery_ids = outcome.delivery_ids
-    return effects
+    effects.recorded += len(batch.moved) + len(batch.late)
+    effects.changed |= bool(batch.changed or batch.late)
+    # An edit may have changed what was seen last.
+    return _Taken(batch.seen, batch.changed | {sample.monitor_id for sample in batch.late if replace})
 
 
 class _Batch:
@@ -211,6 +278,63 @@ class _Batch:
         return min(
             (seen.at for seen in takewhile(lambda one: one.status is until.status, settled[::-1])), default=until.at
         )
+
+
+def _groups_above(session: Session, changed: Collection[int], effects: Effects, *, at: int, zone: Any) -> list[Seen]:
+    edges = groups.above(session, changed)
+    if not edges:
+        return []
+    states = lock(session, edges)
+    return _follow(session, edges, {}, states, effects, at=at, zone=zone)
+
+
+def _follow(
+    session: Session,
+    edges: groups.Edges,
+    slots: Mapping[int, int],
+    states: dict[int, State],
+    effects: Effects,
+    *,
+    at: int,
+    zone: Any,
+) -> list[Seen]:
+    """Let locked groups follow their members, inner ones first. Those with a slot get a sample in it; the others when they change."""
+    seen: list[Seen] = []
+    for level in groups.levels([group_id for group_id in edges if group_id in states], edges):
+        moments = {group_id: _moment(states[group_id], slots.get(group_id, at)) for group_id in level}
+        samples = []
+        for look in groups.look(session, moments):
+            state, is_due = states[look.group_id], _is_due(states[look.group_id], slots.get(look.group_id))
+            if is_due or (_differs(state, look) and look.at <= max(at, clock.epoch()) + AHEAD_S):
+                samples.append(_of_group(look))
+        seen += _take(session, samples, states, effects, replace=False, zone=zone).seen
+    return seen
+
+
+AHEAD_S = 15
+"""Groups that change several times within a second get samples a second apart, at most so far ahead; their next slot tells the rest."""
+
+
+def _moment(state: State, at: int) -> int:
+    """After the newest sample, since what comes late is not evaluated."""
+    return at if state.at is None else max(at, state.at + 1)
+
+
+def _is_due(state: State, slot: int | None) -> bool:
+    """Whether a slot needs a sample: not where one after it is there already, because a member changed meanwhile."""
+    return slot is not None and (state.at is None or state.at < slot)
+
+
+def _differs(state: State, look: groups.Look) -> bool:
+    if state.at is None:
+        return look.outcome.status is not Status.NO_DATA
+    return state.status is not look.outcome.status
+
+
+def _of_group(look: groups.Look) -> Observed:
+    found = look.outcome
+    error = found.reason if found.status is not Status.UP else None
+    return Observed(look.group_id, look.at, found.status, look.span_s, found.latency_ms, error)
 
 
 def _advance(state: State, sample: Observed, since: int) -> bool:

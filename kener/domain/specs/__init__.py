@@ -10,6 +10,7 @@ from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.dns import DnsSpec
 from kener.domain.specs.grpc import GrpcSpec
+from kener.domain.specs.group import GroupSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ssl import SslSpec
@@ -20,6 +21,7 @@ __all__ = [
     "ApiSpec",
     "DnsSpec",
     "GrpcSpec",
+    "GroupSpec",
     "Header",
     "HeartbeatSpec",
     "HttpUrl",
@@ -38,6 +40,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.TCP: TcpSpec,
     MonitorType.GRPC: GrpcSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
+    MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,
 }
 

@@ -24,6 +24,7 @@ class MonitorType(StrEnum):
     TCP = "TCP"
     GRPC = "GRPC"
     HEARTBEAT = "HEARTBEAT"
+    GROUP = "GROUP"
     NONE = "NONE"
 
     @property
@@ -47,6 +48,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
     ),
+    MonitorType.GROUP: ("Group", "Has no check of its own: its status follows from other monitors."),
     MonitorType.NONE: ("Manual", "Is set by hand or by the API; nothing is checked."),
 }
 
