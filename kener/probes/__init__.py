@@ -51,4 +51,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.DNS: _Lazy("dns"),
     MonitorType.TCP: _Lazy("tcp"),
     MonitorType.GRPC: _Lazy("grpc"),
+    MonitorType.PING: _Lazy("ping"),
 }

@@ -17,6 +17,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.DNS: {"host": "shop.example"},
     MonitorType.TCP: {"hosts": [{"host": "db.example", "port": 5432}]},
     MonitorType.GRPC: {"host": "orders.example"},
+    MonitorType.PING: {"hosts": [{"host": "gateway.example"}]},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},

@@ -7,6 +7,7 @@ import pytest
 
 BROWSER = "KENER_REQUIRE_BROWSER"
 DATABASES = "KENER_REQUIRE_DATABASES"
+NETWORKS = "KENER_REQUIRE_NETWORKS"
 
 
 def missing(variable: str, reason: str) -> NoReturn:

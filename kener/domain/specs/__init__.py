@@ -9,10 +9,11 @@ from typing import Any
 from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.dns import DnsSpec
-from kener.domain.specs.grpc import GrpcSpec
 from kener.domain.specs.group import GroupSpec
+from kener.domain.specs.grpc import GrpcSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
+from kener.domain.specs.ping import PingSpec
 from kener.domain.specs.ssl import SslSpec
 from kener.domain.specs.tcp import TcpSpec
 
@@ -20,13 +21,14 @@ __all__ = [
     "SPECS",
     "ApiSpec",
     "DnsSpec",
-    "GrpcSpec",
     "GroupSpec",
+    "GrpcSpec",
     "Header",
     "HeartbeatSpec",
     "HttpUrl",
     "MonitorType",
     "NoneSpec",
+    "PingSpec",
     "Spec",
     "SslSpec",
     "TcpSpec",
@@ -39,6 +41,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.DNS: DnsSpec,
     MonitorType.TCP: TcpSpec,
     MonitorType.GRPC: GrpcSpec,
+    MonitorType.PING: PingSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

@@ -23,6 +23,7 @@ class MonitorType(StrEnum):
     DNS = "DNS"
     TCP = "TCP"
     GRPC = "GRPC"
+    PING = "PING"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -44,6 +45,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.DNS: ("DNS", "Asks a resolver for records and compares them."),
     MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
     MonitorType.GRPC: ("gRPC health", "Asks a gRPC server how it is."),
+    MonitorType.PING: ("Ping", "Sends echo requests (ICMP) to one host or several."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",

@@ -1,0 +1,33 @@
+"""ICMP echo requests."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from kener.domain.specs.hosts import ManyHosts, OneHost
+
+SPACING_MS = 100
+"""Between two packets to one host."""
+
+
+class PingHost(OneHost):
+    """A host and how many packets it gets."""
+
+    count: Annotated[int, Field(ge=1, le=100, title="Packets")] = 3
+
+    @property
+    def lasts_ms(self) -> int:
+        """How long it takes until the last packet is given up."""
+        return self.timeout + (self.count - 1) * SPACING_MS
+
+
+class PingSpec(ManyHosts):
+    """Sends echo requests to one host or several. Times in milliseconds."""
+
+    CODE_OF_ORIGINAL: ClassVar[str] = "pingEval"
+
+    hosts: Annotated[list[PingHost], Field(min_length=1, max_length=50)] = Field(
+        title="Hosts",
+        description="All are asked at once. The time limit is that of each packet; they leave 100 ms apart. "
+        "A host answers as soon as one reply comes.",
+    )
