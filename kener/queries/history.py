@@ -9,10 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kener import clock
+from kener.domain.layers import Layer, effective, layers
 from kener.domain.status import Status, from_code
-from kener.domain.uptime import Point, Seconds, covered, overlap, tally
+from kener.domain.uptime import Point, Seconds, covered, tally
 from kener.models import Daily, Hourly, Sample
-from kener.queries.public.ledger import MonitorRow, planned_spans, uptime_of
+from kener.queries.days import Day, hours_of, newest_of, uptime_of
+from kener.queries.overlays import overlays
+from kener.queries.public.ledger import MonitorRow
 
 HOUR = 3_600
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
@@ -49,15 +52,14 @@ def uptimes(session: Session, row: MonitorRow) -> Uptimes:
 def _last_day(session: Session, monitor_id: int) -> float | None:
     now = clock.epoch()
     start = now - 86_400
-    points = _samples(session, monitor_id, start=start, end=now)
-    planned = planned_spans(session, monitor_id, since=clock.at(start))
-    stretches = [(max(first, start), min(last, now), status) for first, last, status in covered(points, until=now)]
-    seen = tally(stretches, start=start, end=now)
-    excused = {Status.DEGRADED: 0, Status.DOWN: 0}
-    for first, last, status in stretches:
-        if status in excused:
-            excused[status] += overlap(first, last, planned)
-    return Seconds(seen.up, seen.degraded - excused[Status.DEGRADED], seen.down - excused[Status.DOWN]).ratio
+    stretches = covered(_samples(session, monitor_id, start=start, end=now), until=now)
+    seen = tally(effective(stretches, _over(session, monitor_id, start, now)), start=start, end=now)
+    return Seconds(seen.up, seen.degraded, seen.down).ratio
+
+
+def _over(session: Session, monitor_id: int, start: int, end: int) -> list[Layer]:
+    found = overlays(session, [monitor_id], since=start, until=end)
+    return layers(found[monitor_id], start=start, end=end)
 
 
 def _samples(session: Session, monitor_id: int, *, start: int, end: int) -> list[Point]:
@@ -72,33 +74,23 @@ def _samples(session: Session, monitor_id: int, *, start: int, end: int) -> list
 
 
 def latency(session: Session, monitor_id: int, span: str) -> Latency:
-    """The chart of a span: samples for 24 hours, hours for 7 and 30 days, days for 90."""
+    """The chart of a span: samples for 24 hours, hours for 7 and 30 days, days for 90. Its foot shows what is shown: with overlays."""
     end = clock.now()
     start = end - RANGES[span]
-    match span:
-        case "24h":
-            points, worst = _from_samples(session, monitor_id, start, end)
-        case "90d":
-            points, worst = _from_days(session, monitor_id, start)
-        case _:
-            points, worst = _from_hours(session, monitor_id, start)
+    if span == "24h":
+        samples = _samples(session, monitor_id, start=int(start.timestamp()), end=int(end.timestamp()))
+        points = _thin([(clock.at(point.at), point.latency_ms) for point in samples if clock.at(point.at) >= start])
+        seen = _shown(session, monitor_id, samples, start, end)
+    else:
+        points = _days(session, monitor_id, start) if span == "90d" else _hours(session, monitor_id, start)
+        seen = _shown_hours(session, monitor_id, start, end)
     measured = [ms for _, ms in points if ms is not None]
     average = round(sum(measured) / len(measured)) if measured else None
-    return Latency(span, start, end, tuple(points), _strip(worst, start, end), average, max(measured, default=None))
+    return Latency(span, start, end, tuple(points), _strip(seen, start, end), average, max(measured, default=None))
 
 
 Points = list[tuple[datetime, int | None]]
 Seen = list[tuple[datetime, datetime, Status]]
-
-
-def _from_samples(session: Session, monitor_id: int, start: datetime, end: datetime) -> tuple[Points, Seen]:
-    first, last = int(start.timestamp()), int(end.timestamp())
-    samples = _samples(session, monitor_id, start=first, end=last)
-    stretches = covered(samples, until=last)
-    return (
-        _thin([(clock.at(point.at), point.latency_ms) for point in samples if point.at >= first]),
-        [(clock.at(max(begin, first)), clock.at(until), status) for begin, until, status in stretches if until > first],
-    )
 
 
 def _thin(points: Points, most: int = 480) -> Points:
@@ -108,41 +100,53 @@ def _thin(points: Points, most: int = 480) -> Points:
     return [(group[0][0], max((ms for _, ms in group if ms is not None), default=None)) for group in groups]
 
 
-def _from_hours(session: Session, monitor_id: int, start: datetime) -> tuple[Points, Seen]:
+def _hours(session: Session, monitor_id: int, start: datetime) -> Points:
     query = (
-        select(Hourly.hour, Hourly.latency_sum, Hourly.latency_n, Hourly.up_s, Hourly.degraded_s, Hourly.down_s)
+        select(Hourly.hour, Hourly.latency_sum, Hourly.latency_n)
         .where(Hourly.monitor_id == monitor_id, Hourly.hour >= int(start.timestamp()) - HOUR)
         .order_by(Hourly.hour)
     )
-    rows = [
-        (clock.at(hour), total, n, Seconds(up, slow, down)) for hour, total, n, up, slow, down in session.execute(query)
-    ]
-    return _thin([(at, round(total / n) if n else None) for at, total, n, _ in rows]), [
-        (at, at, _worst(s)) for at, _, _, s in rows
-    ]
+    return _thin([(clock.at(hour), round(total / n) if n else None) for hour, total, n in session.execute(query)])
 
 
-def _from_days(session: Session, monitor_id: int, start: datetime) -> tuple[Points, Seen]:
+def _days(session: Session, monitor_id: int, start: datetime) -> Points:
     query = (
-        select(Daily.day, Daily.latency_sum, Daily.latency_n, Daily.up_s, Daily.degraded_s, Daily.down_s)
+        select(Daily.day, Daily.latency_sum, Daily.latency_n)
         .where(Daily.monitor_id == monitor_id, Daily.day >= start.date())
         .order_by(Daily.day)
     )
-    rows = [
-        (datetime(day.year, day.month, day.day, 12, tzinfo=start.tzinfo), total, n, Seconds(up, slow, down))
-        for day, total, n, up, slow, down in session.execute(query)
-    ]
-    return [(at, round(total / n) if n else None) for at, total, n, _ in rows], [
-        (at, at, _worst(s)) for at, _, _, s in rows
+    return [
+        (datetime(day.year, day.month, day.day, 12, tzinfo=start.tzinfo), round(total / n) if n else None)
+        for day, total, n in session.execute(query)
     ]
 
 
-def _worst(seconds: Seconds) -> Status:
-    if seconds.down:
-        return Status.DOWN
-    if seconds.degraded:
-        return Status.DEGRADED
-    return Status.UP if seconds.measured else Status.NO_DATA
+def _shown(session: Session, monitor_id: int, samples: Sequence[Point], start: datetime, end: datetime) -> Seen:
+    first, last = int(start.timestamp()), int(end.timestamp())
+    stretches = effective(covered(samples, until=last), _over(session, monitor_id, first, last))
+    return [
+        (clock.at(max(begin, first)), clock.at(until), status) for begin, until, status in stretches if until > first
+    ]
+
+
+def _shown_hours(session: Session, monitor_id: int, start: datetime, end: datetime) -> Seen:
+    first, last = int(start.timestamp()), int(end.timestamp())
+    found = overlays(session, [monitor_id], since=first - HOUR, until=last)[monitor_id]
+    newest = newest_of(session, monitor_id)
+    hours = hours_of(session, monitor_id, newest, found, start=first, now=last)
+    return [(clock.at(hour), clock.at(hour), _worst(seconds)) for hour, seconds in hours]
+
+
+def _worst(seconds: Day) -> Status:
+    for status, held in (
+        (Status.DOWN, seconds.down_s),
+        (Status.DEGRADED, seconds.degraded_s),
+        (Status.MAINTENANCE, seconds.maintenance_s),
+        (Status.UP, seconds.up_s),
+    ):
+        if held:
+            return status
+    return Status.NO_DATA
 
 
 _RANK = {Status.NO_DATA: 0, Status.UP: 1, Status.MAINTENANCE: 2, Status.DEGRADED: 3, Status.DOWN: 4}
