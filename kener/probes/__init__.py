@@ -52,4 +52,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.TCP: _Lazy("tcp"),
     MonitorType.GRPC: _Lazy("grpc"),
     MonitorType.PING: _Lazy("ping"),
+    MonitorType.UDP: _Lazy("udp"),
 }

@@ -18,6 +18,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.TCP: {"hosts": [{"host": "db.example", "port": 5432}]},
     MonitorType.GRPC: {"host": "orders.example"},
     MonitorType.PING: {"hosts": [{"host": "gateway.example"}]},
+    MonitorType.UDP: {"host": "ntp.example", "port": 123},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},

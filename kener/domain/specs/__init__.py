@@ -16,6 +16,7 @@ from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ping import PingSpec
 from kener.domain.specs.ssl import SslSpec
 from kener.domain.specs.tcp import TcpSpec
+from kener.domain.specs.udp import UdpSpec
 
 __all__ = [
     "SPECS",
@@ -32,6 +33,7 @@ __all__ = [
     "Spec",
     "SslSpec",
     "TcpSpec",
+    "UdpSpec",
     "parse_spec",
 ]
 
@@ -42,6 +44,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.TCP: TcpSpec,
     MonitorType.GRPC: GrpcSpec,
     MonitorType.PING: PingSpec,
+    MonitorType.UDP: UdpSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

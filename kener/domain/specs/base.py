@@ -24,6 +24,7 @@ class MonitorType(StrEnum):
     TCP = "TCP"
     GRPC = "GRPC"
     PING = "PING"
+    UDP = "UDP"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -46,6 +47,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
     MonitorType.GRPC: ("gRPC health", "Asks a gRPC server how it is."),
     MonitorType.PING: ("Ping", "Sends echo requests (ICMP) to one host or several."),
+    MonitorType.UDP: ("UDP port", "Sends a datagram to a port and may expect an answer."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
