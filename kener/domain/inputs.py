@@ -64,7 +64,8 @@ def _utc(value: datetime) -> datetime:
     return at
 
 
-def _blank(value: Any) -> Any:
+def blank_to_none(value: Any) -> Any:
+    """A field that was left empty."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -72,8 +73,8 @@ Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_co
 Prose = Annotated[str, Field(max_length=20_000), AfterValidator(_no_nul)]
 Moment = Annotated[datetime, AfterValidator(_utc)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_blank)]
-OptionalProse = Annotated[Prose | None, BeforeValidator(_blank)]
+OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(blank_to_none)]
+OptionalProse = Annotated[Prose | None, BeforeValidator(blank_to_none)]
 
 
 def _template(value: str) -> str:
@@ -82,7 +83,7 @@ def _template(value: str) -> str:
     return value
 
 
-OptionalTemplate = Annotated[Annotated[Prose, AfterValidator(_template)] | None, BeforeValidator(_blank)]
+OptionalTemplate = Annotated[Annotated[Prose, AfterValidator(_template)] | None, BeforeValidator(blank_to_none)]
 
 
 def _tag(value: str) -> str:
@@ -92,6 +93,25 @@ def _tag(value: str) -> str:
 
 
 Tag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_tag)]
+
+
+def _split(value: Any) -> Any:
+    """Words in one text stand apart by commas."""
+    return [word for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _once(value: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(value))
+
+
+def _label(value: str) -> str:
+    if "," in value:
+        raise ValueError("A label has no comma in it.")
+    return value
+
+
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_no_control), AfterValidator(_label)]
+Labels = Annotated[list[Label], Field(max_length=20), BeforeValidator(_split), AfterValidator(_once)]
 
 
 class MonitorInput(Input):
@@ -106,10 +126,11 @@ class MonitorInput(Input):
     monitor_type: MonitorType = MonitorType.API
     type_data: dict[str, Any] = {}
     interval_seconds: Annotated[int, Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)] | None = None
-    cron: Annotated[str | None, BeforeValidator(_blank)] = None
+    cron: Annotated[str | None, BeforeValidator(blank_to_none)] = None
     default_status: Status = Status.UP
     status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
     is_hidden: Flag = False
+    labels: Labels = []
     parent_tags: Annotated[list[Tag], Field(max_length=50)] = []
 
     @field_validator("parent_tags")
@@ -172,10 +193,10 @@ class AlertConfigurationInput(Input):
     create_incident: Flag = False
     is_active: Flag = True
     alert_description: OptionalProse = None
-    reopen_minutes: Annotated[Annotated[int, Field(ge=1, le=10_080)] | None, BeforeValidator(_blank)] = None
-    flapping_start: Annotated[Annotated[int, Field(ge=5, le=100)] | None, BeforeValidator(_blank)] = None
-    flapping_stop: Annotated[Annotated[int, Field(ge=0, le=95)] | None, BeforeValidator(_blank)] = None
-    group_minutes: Annotated[Annotated[int, Field(ge=1, le=1_440)] | None, BeforeValidator(_blank)] = None
+    reopen_minutes: Annotated[Annotated[int, Field(ge=1, le=10_080)] | None, BeforeValidator(blank_to_none)] = None
+    flapping_start: Annotated[Annotated[int, Field(ge=5, le=100)] | None, BeforeValidator(blank_to_none)] = None
+    flapping_stop: Annotated[Annotated[int, Field(ge=0, le=95)] | None, BeforeValidator(blank_to_none)] = None
+    group_minutes: Annotated[Annotated[int, Field(ge=1, le=1_440)] | None, BeforeValidator(blank_to_none)] = None
     title_template: OptionalTemplate = None
     first_update_template: OptionalTemplate = None
     closing_update_template: OptionalTemplate = None
@@ -293,7 +314,7 @@ class AlertStatusInput(Input):
     """A change of an alert's status by hand (A2). `incident`: what becomes of it; `comment` is the update that closes it."""
 
     alert_status: AlertStatus
-    incident: Annotated[Literal["CLOSE", "LEAVE"] | None, BeforeValidator(_blank)] = None
+    incident: Annotated[Literal["CLOSE", "LEAVE"] | None, BeforeValidator(blank_to_none)] = None
     comment: OptionalProse = None
 
     @model_validator(mode="after")

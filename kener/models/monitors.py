@@ -3,8 +3,28 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, SmallInteger, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    event,
+    text,
+)
+from sqlalchemy.orm import (
+    Mapped,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    relationship,
+    with_loader_criteria,
+)
 
 from kener import clock
 from kener.db import Instant, Model, words
@@ -61,6 +81,10 @@ class Monitor(Model):
         viewonly=True,
     )
 
+    labels: Mapped[list["MonitorLabel"]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, order_by="MonitorLabel.label"
+    )
+
     @property
     def schedule(self) -> Schedule:
         return Schedule(interval_s=self.interval_seconds, cron=self.cron)
@@ -69,6 +93,16 @@ class Monitor(Model):
     def spec(self) -> Spec:
         """Its settings. Raises pydantic.ValidationError when the row was damaged from outside."""
         return parse_spec(self.monitor_type, self.type_data)
+
+
+_NOT_DELETED = with_loader_criteria(Monitor, Monitor.deleted_at.is_(None), include_aliases=True)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _without_deleted(statement: ORMExecuteState) -> None:
+    """A deleted monitor is found by nobody who does not ask for deleted ones: `.execution_options(deleted=True)`."""
+    if statement.is_select and not statement.is_column_load and not statement.execution_options.get("deleted"):
+        statement.statement = statement.statement.options(_NOT_DELETED)
 
 
 class MonitorState(Model):

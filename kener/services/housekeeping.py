@@ -22,7 +22,7 @@ from kener.models import (
     Sample,
     SampleNote,
 )
-from kener.services import drills, rollups, site
+from kener.services import drills, rollups, site, trash
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def prune() -> int:
         delete(Delivery).where(settled, Delivery.created_at < clock.now() - timedelta(days=DELIVERY_DAYS))
     )
     removed += _prune_drills()
+    removed += trash.empty()
     log.info("housekeeping removed %s rows", removed)
     return removed
 
@@ -61,7 +62,7 @@ def prune() -> int:
 def _prune_by_monitor(model: Any, column: Any, *, before: int) -> int:
     """Delete in key ranges of one monitor and one week, each its own transaction, so that nobody waits long."""
     removed = 0
-    for monitor_id in reading().scalars(select(Monitor.id)).all():
+    for monitor_id in reading().scalars(select(Monitor.id).execution_options(deleted=True)).all():
         while True:
             oldest = reading().scalar(select(func.min(column)).where(model.monitor_id == monitor_id))
             if oldest is None or oldest >= before:
@@ -95,7 +96,7 @@ def rebuild_days() -> None:
     session = reading()
     zone = site.read(session).tz
     incomplete_until = clock.epoch() - (current_app.extensions["kener"].hourly_retention_days - 1) * 86_400
-    for monitor_id in session.scalars(select(Monitor.id)).all():
+    for monitor_id in session.scalars(select(Monitor.id).execution_options(deleted=True)).all():
         with transaction() as writing:
             span = select(func.min(Hourly.hour), func.max(Hourly.hour)).where(Hourly.monitor_id == monitor_id)
             first, last = writing.execute(span).one()

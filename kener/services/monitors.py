@@ -12,7 +12,7 @@ from kener.db import transaction
 from kener.domain.incidents import Source
 from kener.domain.inputs import MonitorInput
 from kener.domain.specs import MonitorType
-from kener.models import AffectedMonitor, AlertConfiguration, Incident, Monitor, MonitorState, configuration_monitor
+from kener.models import AffectedMonitor, Incident, Monitor, MonitorLabel, MonitorState, configuration_monitor
 from kener.services import alerts, audit, dependencies, drills, groups, recording, scheduling
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
@@ -32,8 +32,7 @@ class Saved:
 def create(given: MonitorInput, *, actor: Actor) -> Saved:
     """Add a monitor and check it at once. Raises Refused when the tag is taken."""
     with transaction() as session:
-        if session.scalar(select(Monitor.id).where(Monitor.tag == given.tag)) is not None:
-            raise Refused({"tag": f"The tag {given.tag} is taken. Choose another one."})
+        refuse_taken(session, given.tag)
         monitor = Monitor(
             tag=given.tag,
             monitor_type=given.monitor_type,
@@ -52,6 +51,19 @@ def create(given: MonitorInput, *, actor: Actor) -> Saved:
         saved = Saved(monitor.id, monitor.tag, secret)
     live.publish()
     return saved
+
+
+def refuse_taken(session: Session, tag: str) -> None:
+    """Raise Refused when a monitor has this tag, be it a deleted one."""
+    holder = select(Monitor.deleted_at).where(Monitor.tag == tag).execution_options(deleted=True)
+    found = session.execute(holder).one_or_none()
+    if found is None:
+        return
+    if found[0] is None:
+        raise Refused({"tag": f"The tag {tag} is taken. Choose another one."})
+    raise Refused(
+        {"tag": f"The tag {tag} belongs to a monitor that was deleted. Restore that one, or delete it for good first."}
+    )
 
 
 def update(tag: str, given: MonitorInput, *, actor: Actor, version: int | None = None) -> Saved:
@@ -134,26 +146,37 @@ def renew_secret(tag: str, *, actor: Actor) -> Saved:
 
 
 def delete(tag: str, *, actor: Actor) -> None:
-    """Delete a monitor with its samples. Its alerts end with a reason (O7); incidents keep its name. Raises NotFound."""
+    """Delete a monitor: it is gone for everybody, and can be had back for seven days (`trash`).
+
+    Its alerts end with a reason (O7); incidents keep its name. Raises NotFound.
+    """
     with transaction() as session:
         monitor, states = _locked(session, tag)
         deliveries = _end_alerts(session, monitor, "The monitor was deleted.", outlives=True)
         watching = select(configuration_monitor.c.config_id).where(configuration_monitor.c.monitor_id == monitor.id)
-        configurations = list(session.scalars(select(AlertConfiguration).where(AlertConfiguration.id.in_(watching))))
-        audit.note(session, actor, "delete", f"monitor-{monitor.id}", monitor.name)
+        configuration_ids = list(session.scalars(watching))
         groups.leave(session, monitor)
-        session.delete(monitor)
+        monitor.deleted_at, monitor.deleted_by = clock.now(), actor.name
+        monitor.version += 1
         session.flush()
-        session.expire_all()
-        for configuration in configurations:
-            if not configuration.monitors:
+        scheduling.plan(session, monitor, soon=False)
+        for configuration_id in configuration_ids:
+            if not watches_anything(session, configuration_id):
                 deliveries += drills.end_of(
-                    session, configuration.id, at=clock.now(), reason="The monitor was deleted."
+                    session, configuration_id, at=clock.now(), reason="The monitor was deleted."
                 )
-                session.delete(configuration)
         deliveries += recording.regroup(session, states, at=clock.epoch()).delivery_ids
+        audit.note(session, actor, "delete", f"monitor-{monitor.id}", monitor.name)
     jobs.enqueue_deliveries(deliveries)
     live.publish()
+
+
+def watches_anything(session: Session, configuration_id: int, *, deleted: bool = False) -> bool:
+    """Whether a configuration has a monitor left; with `deleted`, one that may come back counts."""
+    link = configuration_monitor.c
+    query = select(Monitor.id).join(configuration_monitor, link.monitor_id == Monitor.id)
+    query = query.where(link.config_id == configuration_id).limit(1).execution_options(deleted=deleted)
+    return session.scalar(query) is not None
 
 
 def _locked(session: Session, tag: str) -> tuple[Monitor, dict[int, State]]:
@@ -188,9 +211,11 @@ def _hide_incidents(session: Session, monitor: Monitor) -> None:
 
 def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
     """Copy the input into the row; returns a heartbeat secret that was set or made."""
-    values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data", "parent_tags"})
+    values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data", "parent_tags", "labels"})
     for name, value in values.items():
         setattr(monitor, name, value)
+    has = {one.label: one for one in monitor.labels}
+    monitor.labels = [has.get(label) or MonitorLabel(label=label) for label in given.labels]
     data = dict(given.type_data)
     secret: str | None = data.pop("secretString", None)
     monitor.type_data = data

@@ -124,7 +124,7 @@ def plan(session: Session, monitor: Monitor, *, soon: bool) -> None:
     """
     now = clock.epoch()
     due_at = None
-    if monitor.is_active and (monitor.interval_seconds or monitor.cron):
+    if monitor.is_active and monitor.deleted_at is None and (monitor.interval_seconds or monitor.cron):
         due_at = now if soon else monitor.schedule.next_after(now, key=monitor.tag)
     session.execute(
         update(MonitorState)

@@ -30,7 +30,7 @@ from kener.models import (
     Sample,
     Streak,
 )
-from kener.services import configurations, drills, housekeeping, monitors, outbox
+from kener.services import configurations, drills, housekeeping, monitors, outbox, trash
 from kener.services.errors import NotFound, Refused
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import (
@@ -324,6 +324,7 @@ def test_deleting_the_last_monitor_ends_the_drill(hook: HttpDouble) -> None:
     drills.run(drills.start(make(hook), actor=SAM))
     monitors.delete("api", actor=SAM)
     assert (only(Alert).alert_status, only(Incident).state) == (AlertStatus.RESOLVED, IncidentState.RESOLVED)
+    trash.purge("api", actor=SAM)
     assert (count(AlertConfiguration), count(Drill)) == (0, 0)
 
 

@@ -23,7 +23,7 @@ from kener.models import (
     Sample,
     Streak,
 )
-from kener.services import configurations, incidents, monitors
+from kener.services import configurations, incidents, monitors, trash
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, Refused
 from tests.factories import (
@@ -476,6 +476,7 @@ def test_o7_an_incident_resolved_by_hand_keeps_its_end_when_the_monitor_goes_awa
     monitors.delete("api", actor=SAM)
     assert only(Incident).end_at == clock.at(T0 + 20)
     assert count(IncidentUpdate) == 2
+    trash.purge("api", actor=SAM)
     assert only(AffectedMonitor).monitor_id is None
     assert only(Alert).closing_reason == "The monitor was deleted."
 
@@ -487,6 +488,11 @@ def test_a_configuration_goes_with_its_last_monitor() -> None:
     monitors.delete("api", actor=SAM)
     assert [monitor.tag for monitor in only(AlertConfiguration).monitors] == ["web"]
     monitors.delete("web", actor=SAM)
+    assert only(AlertConfiguration).monitors == []
+    trash.purge("web", actor=SAM)
+    assert [count(AlertConfiguration), trash.restore("api", actor=SAM)] == [1, None]
+    monitors.delete("api", actor=SAM)
+    trash.purge("api", actor=SAM)
     assert count(AlertConfiguration) == 0
 
 
