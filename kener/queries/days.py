@@ -6,85 +6,31 @@ bounded: beyond `MOST_SAMPLED` such hours, and where samples are not kept any mo
 overlay, oldest first.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from kener import clock
+from kener.domain.counting import NOTHING, Cover, Day, Hours, Newest, Table
 from kener.domain.days import day_bounds
-from kener.domain.layers import (
-    HOUR,
-    Bucket,
-    Layer,
-    Level,
-    Overlay,
-    Piece,
-    Tally,
-    counted,
-    guessed,
-    layers,
-    rebuilt,
-    told,
-    uncovered,
-)
-from kener.domain.status import Status, from_code
-from kener.domain.uptime import Point, Seconds, disjoint
+from kener.domain.layers import HOUR, Bucket, Overlay, Piece, counted, guessed, rebuilt, told
+from kener.domain.status import from_code
+from kener.domain.uptime import Point, disjoint
 from kener.models import Daily, Hourly, MonitorState, Sample
 
 MOST_SAMPLED = 1_000
 _TERMS = 200
-
-Hours = dict[int, list[Piece]]
-
-
-class Day(NamedTuple):
-    """One day of one monitor, in the site's time zone: seconds by what they count as."""
-
-    date: date
-    up_s: int = 0
-    degraded_s: int = 0
-    down_s: int = 0
-    maintenance_s: int = 0
-    excluded_s: int = 0
-
-    @property
-    def measured_s(self) -> int:
-        """What uptime is a share of."""
-        return self.up_s + self.degraded_s + self.down_s
-
-
-class Newest(NamedTuple):
-    """The newest sample of a monitor. Roll-ups hold what lies before it."""
-
-    at: int
-    status: Status
-    span_s: int
-
-
-_NONE = Newest(0, Status.NO_DATA, 0)
-_COLUMNS = {Status.UP: 0, Status.DEGRADED: 1, Status.DOWN: 2, Status.MAINTENANCE: 3, None: 4}
 
 
 def newest_of(session: Session, monitor_id: int) -> Newest | None:
     """The newest sample of one monitor."""
     state = session.get(MonitorState, monitor_id)
     return None if state is None or state.at is None else Newest(state.at, state.status, state.span_s)
-
-
-def uptime_of(days: Iterable[Day]) -> float | None:
-    """Time-weighted uptime over days; None when nothing was measured."""
-    measured = down = 0
-    for day in days:
-        measured += day.up_s + day.degraded_s + day.down_s
-        down += day.down_s
-    return Seconds(up=measured - down, down=down).ratio
 
 
 def days_of(
@@ -130,11 +76,14 @@ def _laid(
     now: int,
 ) -> dict[int, tuple[Day, ...]]:
     tables, cut = {}, {}
+    covers: dict[tuple[Overlay, ...], Cover] = {}
     for monitor_id, last in newest.items():
-        table = _Table(bounds, now, last or _NONE, rows[monitor_id])
-        over = layers(overlays.get(monitor_id) or (), start=bounds[0], end=now)
-        table.add_newest(over)
-        if hours := table.lay(over):
+        # Most monitors have none, and many may share the same: each set of overlays is worked out once.
+        over = tuple(overlays.get(monitor_id) or ())
+        cover = covers.get(over) or covers.setdefault(over, Cover.of(over, bounds, now))
+        table = Table(bounds, last or NOTHING, rows[monitor_id])
+        table.add_newest(cover.layers, now)
+        if hours := table.lay(cover):
             cut[monitor_id] = hours
         tables[monitor_id] = table
     if cut:
@@ -158,81 +107,7 @@ def _stored(session: Session, ids: Sequence[int], dates: Sequence[date]) -> dict
     return found
 
 
-@dataclass(slots=True)
-class _Table:
-    """The days of one monitor while they are counted. `bounds` has one more: the end of the last day."""
-
-    bounds: Sequence[int]
-    now: int
-    newest: Newest
-    days: list[Day]
-    changes: dict[int, list[int]] = field(default_factory=dict)
-
-    def add_newest(self, over: Sequence[Layer]) -> None:
-        """Count the stretch of the newest sample, which is in no roll-up yet, where it shows."""
-        at, status, span_s = self.newest
-        for begin, end, _ in uncovered([(at, min(self.now, at + span_s), status)], over):
-            for index, low, high in self._by_day(begin, end):
-                self.add(index, status, high - low)
-
-    def lay(self, over: Sequence[Layer]) -> Hours:
-        """Count the layers and take away what they cover. Returns by hour the pieces of which the days cannot tell what they were."""
-        pieces: Hours = defaultdict(list)
-        for layer in over:
-            for index, low, high in self._by_day(layer.start, layer.end):
-                pieces[index].append((low, high))
-                self.add(index, None if layer.level is Level.EXCLUDED else layer.status, high - low)
-        closer: Hours = defaultdict(list)
-        for index, touched in pieces.items():
-            known = told(self._bucket(index), touched)
-            if known is not None:
-                self.take(index, known)
-                continue
-            for low, high in touched:
-                for hour in range(low - low % HOUR, high, HOUR):
-                    closer[hour].append((max(low, hour), min(high, hour + HOUR)))
-        return closer
-
-    def add(self, index: int, status: Status | None, seconds: int) -> None:
-        """Count seconds into a day; those without a status are excluded."""
-        column = _COLUMNS.get(status)
-        if column is not None:
-            self.changes.setdefault(index, [0] * 5)[column] += seconds
-
-    def take(self, index: int, seconds: Iterable[Tally]) -> None:
-        """Take what was observed out of a day."""
-        for status, number in seconds:
-            self.add(index, status, -number)
-
-    def closed(self, start: int, end: int, up: int, degraded: int, down: int, samples: int = 0) -> Bucket:
-        """What a roll-up holds of `[start, end)`."""
-        return Bucket(start, max(0, min(end, self.newest.at) - start), up, degraded, down, samples)
-
-    def index(self, moment: int) -> int:
-        """Which day a moment lies in."""
-        return bisect_right(self.bounds, moment) - 1
-
-    def result(self) -> tuple[Day, ...]:
-        for index, changes in self.changes.items():
-            before, *seconds = self.days[index]
-            self.days[index] = Day(before, *(max(0, a + b) for a, b in zip(seconds, changes, strict=True)))
-        return tuple(self.days)
-
-    def _bucket(self, index: int) -> Bucket:
-        _, up, degraded, down, _, _ = self.days[index]
-        return self.closed(self.bounds[index], self.bounds[index + 1], up, degraded, down)
-
-    def _by_day(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Index, start and end of what of `[start, end)` lies in each day."""
-        for index in range(max(0, self.index(start)), len(self.days)):
-            low, high = max(start, self.bounds[index]), min(end, self.bounds[index + 1])
-            if low < high:
-                yield index, low, high
-            elif end <= low:
-                break
-
-
-def _look_closer(session: Session, tables: Mapping[int, _Table], cut: Mapping[int, Hours]) -> None:
+def _look_closer(session: Session, tables: Mapping[int, Table], cut: Mapping[int, Hours]) -> None:
     """Take what layers cover of these hours away, by their roll-ups, and where those do not tell, by their samples."""
     mixed: list[tuple[Bucket, int]] = []
     columns = (Hourly.monitor_id, Hourly.hour, Hourly.up_s, Hourly.degraded_s, Hourly.down_s, Hourly.samples)

@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kener import clock
+from kener.domain.counting import Day, uptime_of
 from kener.domain.layers import Layer, effective, layers
 from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, Seconds, covered, tally
 from kener.models import Daily, Hourly, Sample
-from kener.queries.days import Day, hours_of, newest_of, uptime_of
+from kener.queries.days import hours_of, newest_of
 from kener.queries.overlays import overlays
 from kener.queries.public.ledger import MonitorRow
 

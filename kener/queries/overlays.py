@@ -1,4 +1,4 @@
-"""What people have laid over monitors: incidents opened by hand, maintenance, excluded windows. Three statements for all of them."""
+"""What people have laid over monitors: incidents opened by hand, maintenance, excluded windows. Three or four statements."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from kener import clock
 from kener.domain.incidents import Source
 from kener.domain.layers import Level, Overlay
+from kener.domain.status import Status
 from kener.models import (
     AffectedMonitor,
     ExcludedWindow,
@@ -60,26 +61,31 @@ def _impacts(session: Session, ids: Sequence[int], since: int, until: int) -> Fo
 
 
 def _windows(session: Session, ids: Sequence[int], since: int, until: int) -> Found:
-    """Windows of maintenance that was neither cancelled nor switched off."""
-    query = (
-        select(
-            MaintenanceMonitor.monitor_id,
-            MaintenanceWindow.start_at,
-            MaintenanceWindow.end_at,
-            MaintenanceMonitor.impact,
-        )
-        .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == MaintenanceMonitor.maintenance_id)
-        .join(Maintenance, Maintenance.id == MaintenanceMonitor.maintenance_id)
+    """Windows of maintenance that was neither cancelled nor switched off. Many monitors may share many windows: each is read once."""
+    windows = (
+        select(MaintenanceWindow.maintenance_id, MaintenanceWindow.start_at, MaintenanceWindow.end_at)
+        .join(Maintenance, Maintenance.id == MaintenanceWindow.maintenance_id)
         .where(
-            MaintenanceMonitor.monitor_id.in_(ids),
             Maintenance.is_active.is_(True),
             MaintenanceWindow.state != WindowState.CANCELLED,
             MaintenanceWindow.end_at > clock.at(since),
             MaintenanceWindow.start_at <= clock.at(until),
         )
     )
-    for monitor_id, start, end, impact in session.execute(query):
-        yield monitor_id, Overlay(_seconds(start), _seconds(end), Level.MAINTENANCE, impact)
+    spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for maintenance_id, start, end in session.execute(windows):
+        spans[maintenance_id].append((_seconds(start), _seconds(end)))
+    if not spans:
+        return
+    links = select(MaintenanceMonitor.maintenance_id, MaintenanceMonitor.monitor_id, MaintenanceMonitor.impact).where(
+        MaintenanceMonitor.maintenance_id.in_(list(spans)), MaintenanceMonitor.monitor_id.in_(ids)
+    )
+    made: dict[tuple[int, Status], list[Overlay]] = {}
+    for maintenance_id, monitor_id, impact in session.execute(links):
+        if (maintenance_id, impact) not in made:
+            made[maintenance_id, impact] = [Overlay(*span, Level.MAINTENANCE, impact) for span in spans[maintenance_id]]
+        for overlay in made[maintenance_id, impact]:
+            yield monitor_id, overlay
 
 
 def _exclusions(session: Session, ids: Sequence[int], since: int, until: int) -> Found:

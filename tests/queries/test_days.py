@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import delete
 
 from kener.db import reading, transaction
+from kener.domain.counting import Day, Newest, uptime_of
 from kener.domain.layers import HOUR, Level, Overlay
 from kener.domain.status import Status, worst
 from kener.models import Sample
 from kener.queries import days as counting
-from kener.queries.days import Day, Newest, days_of, hours_of, newest_of, uptime_of
+from kener.queries.days import days_of, hours_of, newest_of
 from kener.queries.overlays import overlays
 from tests.factories import SAM, T0, id_of, make_incident, make_monitor, plan_maintenance, post, record, sample
 from tests.support.statements import counted
@@ -179,7 +180,7 @@ def test_what_lies_over_a_monitor_is_read_for_all_of_them_at_once() -> None:
     ids = [id_of("api"), id_of("web")]
     with counted() as statements:
         found = overlays(reading(), ids, since=T0, until=T0 + 300)
-    assert len([text for text in statements if text.startswith("SELECT")]) == 3
+    assert len([text for text in statements if text.startswith("SELECT")]) == 4
     assert found[ids[1]] == [Overlay(T0 + 60, T0 + 120, Level.MAINTENANCE, M)]
     assert [(one.start, one.level, one.status) for one in found[ids[0]]] == [
         (T0, Level.INCIDENT, G),

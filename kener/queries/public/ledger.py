@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from kener import clock
 from kener.domain import display
+from kener.domain.counting import Day, Newest, uptime_of
 from kener.domain.layers import Level, Overlay, shown
 from kener.domain.specs import MonitorType
 from kener.domain.status import Status
 from kener.models import Monitor, MonitorState
-from kener.queries.days import Day, Newest, days_of, uptime_of
+from kener.queries.days import days_of
 from kener.queries.overlays import overlays
 from kener.queries.site import Site
 
