@@ -53,4 +53,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.GRPC: _Lazy("grpc"),
     MonitorType.PING: _Lazy("ping"),
     MonitorType.UDP: _Lazy("udp"),
+    MonitorType.GAMEDIG: _Lazy("gamedig"),
 }

@@ -19,6 +19,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.GRPC: {"host": "orders.example"},
     MonitorType.PING: {"hosts": [{"host": "gateway.example"}]},
     MonitorType.UDP: {"host": "ntp.example", "port": 123},
+    MonitorType.GAMEDIG: {"gameId": "minecraft", "host": "play.example"},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},
@@ -280,3 +281,28 @@ def test_calls_that_cannot_be_made_are_refused(settings: dict[str, Any], field: 
 def test_a_grpc_monitor_of_the_original_is_taken_over() -> None:
     stored = {"host": "::1", "port": 50051, "service": "", "tls": False, "insecure": False, "timeout": 10000}
     assert parse_spec(MonitorType.GRPC, stored).model_dump(exclude_none=True) == stored
+
+
+def test_a_game_server_of_the_original_is_taken_over_without_its_script() -> None:
+    stored = {
+        "gameId": "garrysmod",
+        "host": "play.example",
+        "port": 27015,
+        "timeout": 10000,
+        "guessPort": False,
+        "requestRules": False,
+    }
+    assert parse_spec(MonitorType.GAMEDIG, stored).model_dump(exclude_none=True) == stored
+    assert "assertions" in refused(MonitorType.GAMEDIG, eval="(async function () {})")["eval"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "advice"),
+    [
+        ({"gameId": "chess"}, "gameId", "not known here"),
+        ({"host": "steam://play.example"}, "host", "without http://"),
+        ({"port": 70_000}, "port", "65535"),
+    ],
+)
+def test_game_servers_that_cannot_be_asked_are_refused(settings: dict[str, Any], field: str, advice: str) -> None:
+    assert advice in refused(MonitorType.GAMEDIG, **settings)[field]

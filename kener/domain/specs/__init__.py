@@ -9,6 +9,7 @@ from typing import Any
 from kener.domain.specs.api import ApiSpec, Header
 from kener.domain.specs.base import HttpUrl, MonitorType, Spec
 from kener.domain.specs.dns import DnsSpec
+from kener.domain.specs.gamedig import GamedigSpec
 from kener.domain.specs.group import GroupSpec
 from kener.domain.specs.grpc import GrpcSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
@@ -22,6 +23,7 @@ __all__ = [
     "SPECS",
     "ApiSpec",
     "DnsSpec",
+    "GamedigSpec",
     "GroupSpec",
     "GrpcSpec",
     "Header",
@@ -45,6 +47,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.GRPC: GrpcSpec,
     MonitorType.PING: PingSpec,
     MonitorType.UDP: UdpSpec,
+    MonitorType.GAMEDIG: GamedigSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

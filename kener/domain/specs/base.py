@@ -25,6 +25,7 @@ class MonitorType(StrEnum):
     GRPC = "GRPC"
     PING = "PING"
     UDP = "UDP"
+    GAMEDIG = "GAMEDIG"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -48,6 +49,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.GRPC: ("gRPC health", "Asks a gRPC server how it is."),
     MonitorType.PING: ("Ping", "Sends echo requests (ICMP) to one host or several."),
     MonitorType.UDP: ("UDP port", "Sends a datagram to a port and may expect an answer."),
+    MonitorType.GAMEDIG: ("Game server", "Asks a game server for its map and its players."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",

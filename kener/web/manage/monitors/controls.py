@@ -135,6 +135,8 @@ def _kind(annotation: Any, extra: dict[str, Any]) -> tuple[str, tuple[tuple[str,
         return "check", (), ()
     if annotation in (int, float):
         return "number", (), ()
+    if annotation is str and words:
+        return "select", tuple(words.items()), ()
     if get_origin(annotation) is Literal:
         return "select", tuple((str(one), words.get(str(one), str(one))) for one in get_args(annotation)), ()
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
