@@ -19,6 +19,9 @@ GAP_INTERVALS = 3
 FLAP_WINDOW = 20
 """Flapping is the share of changes between so many evaluations that failed or passed: 19 could be changes (X3)."""
 
+PARENT_WAIT_S = 300
+"""So long, at most, a child waits to be told what its parent is: for one interval of the parent, never for more than this."""
+
 UPTIME_WINDOWS = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """Seconds by the name of the window (C2)."""
 
@@ -125,11 +128,35 @@ def flaw(rule: Rule) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A monitor on which another one depends, as it was known at one of the child's checks.
+
+    `is_down`: its newest look says DOWN, be it believed or not yet confirmed. `unseen`: how many of the child's newest checks, this one
+    included, came after that look (`unseen_since`).
+    """
+
+    tag: str
+    name: str
+    is_down: bool = False
+    unseen: int = 0
+
+
+def unseen_since(looked_at: int | None, span_s: int, at: int) -> int:
+    """The child's checks after this moment, up to `at`, are those of which the parent's state is not known yet.
+
+    A parent is waited for as long as its own interval, but not longer than five minutes: one that is looked at once a day, or not any
+    more, holds nothing.
+    """
+    return max(looked_at or 0, at - min(span_s, PARENT_WAIT_S))
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One stored sample, and what a rule may need beside it.
 
     `at` in seconds since 1970; `previous_at` and `previous_span_s` describe the sample before it. `uptime` and `uptime_samples` cover the
-    rule's window up to and including this sample. `in_maintenance`: a maintenance window of the monitor covers `at`.
+    rule's window up to and including this sample. `in_maintenance`: a maintenance window of the monitor covers `at`. `parents` are needed
+    only where the rule would trigger.
     """
 
     at: int
@@ -140,6 +167,7 @@ class Observation:
     uptime: Seconds = Seconds()
     uptime_samples: int = 0
     in_maintenance: bool = False
+    parents: tuple[Parent, ...] = ()
 
     @property
     def after_gap(self) -> bool:
@@ -167,12 +195,13 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from one observation."""
+    """What follows from one observation. `held_by` is the parent because of which nothing triggers yet."""
 
     outcome: Outcome
     verdict: Verdict
     count: Count
     reason: str
+    held_by: Parent | None = None
 
 
 def judge(rule: Rule, seen: Observation) -> Verdict:
@@ -226,22 +255,36 @@ def _by_thresholds(rule: Rule, count: Count, seen: Observation, *, active: bool,
             outcome = Outcome.HOLD if held else Outcome.QUIET
             return Decision(outcome, verdict, Count(), "Neither failing nor passing: both counts start again.")
         case Verdict.FAIL:
-            return _after_fail(rule, Count(failing=count.failing + 1), active=active, reopen=reopen)
+            return _after_fail(rule, Count(failing=count.failing + 1), seen, active=active, reopen=reopen)
         case Verdict.PASS:
             passing = min(count.passing + 1, rule.success_threshold)
             return _after_pass(rule, Count(passing=passing), active=active)
 
 
-def _after_fail(rule: Rule, count: Count, *, active: bool, reopen: bool) -> Decision:
+def _after_fail(rule: Rule, count: Count, seen: Observation, *, active: bool, reopen: bool) -> Decision:
     so_far = f"{count.failing} of {rule.failure_threshold} failing"
     if active and reopen:
         reason = "Still failing after the incident was resolved by hand."
         return Decision(Outcome.REOPEN, Verdict.FAIL, count, reason)
     if active:
         return Decision(Outcome.QUIET, Verdict.FAIL, count, "Still failing; the alert is active.")
-    if count.failing >= rule.failure_threshold:
-        return Decision(Outcome.TRIGGER, Verdict.FAIL, count, f"{so_far}: the failure threshold is reached.")
-    return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far} so far.")
+    if count.failing < rule.failure_threshold:
+        return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far} so far.")
+    if parent := held_by(seen.parents, count.failing):
+        what = "is down" if parent.is_down else "was not looked at since this began to fail"
+        return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far}, but held: {_short(parent.name)} {what}.", parent)
+    return Decision(Outcome.TRIGGER, Verdict.FAIL, count, f"{so_far}: the failure threshold is reached.")
+
+
+def held_by(parents: Iterable[Parent], failing: int) -> Parent | None:
+    """The parent because of which a child that failed so often does not trigger: one that is down, else one that may well be."""
+    known = list(parents)
+    down = (parent for parent in known if parent.is_down)
+    return next(down, None) or next((parent for parent in known if failing <= parent.unseen), None)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 120 else f"{name[:119]}…"
 
 
 def _after_pass(rule: Rule, count: Count, *, active: bool) -> Decision:

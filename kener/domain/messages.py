@@ -148,11 +148,14 @@ def over_earlier(names: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    return f"{_joined(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _joined(names: Sequence[str]) -> str:
     shown = [escape(name) for name in names[:MAX_NAMES]]
     if len(names) > MAX_NAMES:
         shown.append(f"{len(names) - MAX_NAMES} more")
-    joined = ", ".join(shown[:-1]) + f" and {shown[-1]}" if len(shown) > 1 else shown[0]
-    return f"{joined} {'is' if len(shown) == 1 else 'are'}"
+    return ", ".join(shown[:-1]) + f" and {shown[-1]}" if len(shown) > 1 else shown[0]
 
 
 def unstable_update(headline: str) -> str:
@@ -164,6 +167,11 @@ def unstable_update(headline: str) -> str:
 def calm_update(headline: str) -> str:
     """The Markdown of the update that a monitor has stopped flapping, and fails (X3)."""
     return f"No longer unstable: {escape(headline)} fails all the time now."
+
+
+def also_affected(names: Sequence[str]) -> str:
+    """The Markdown of the update that names the monitors that fail along with one that they depend on."""
+    return f"Also affected: {_joined(names)}."
 
 
 def alert_message(facts: AlertFacts) -> Message:

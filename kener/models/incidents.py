@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kener import clock
@@ -75,7 +75,10 @@ class Incident(Model):
 
 
 class IncidentUpdate(Model):
-    """One entry of the timeline. `text` is Markdown."""
+    """One entry of the timeline. `text` is Markdown.
+
+    `also_affected`: this is the one entry that names monitors that fail because they depend on an affected one; their ids.
+    """
 
     __tablename__ = "incident_update"
     __table_args__ = (Index("ix_incident_update_incident_id_at", "incident_id", "at"), {"sqlite_autoincrement": True})
@@ -88,6 +91,7 @@ class IncidentUpdate(Model):
     is_automatic: Mapped[bool] = mapped_column(Boolean, default=False)
     author: Mapped[str | None] = mapped_column(String(255))
     merged_from_id: Mapped[int | None] = mapped_column()
+    also_affected: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
 

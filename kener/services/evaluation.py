@@ -32,7 +32,7 @@ from kener.models import (
     WindowState,
     configuration_monitor,
 )
-from kener.services import alerts, flapping
+from kener.services import alerts, dependencies, flapping
 from kener.services.joining import Opening
 
 HOUR = 3_600
@@ -91,9 +91,11 @@ def evaluate(session: Session, seen: Sequence[Seen]) -> Outcomes:
 
 
 def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outcomes: Outcomes) -> None:
-    decision = alerting.decide(
-        watch.rule, watch.count, seen, active=watch.alert_id is not None, reopen=watch.resolved_by_hand
-    )
+    decision = _decide(watch, seen)
+    if decision.outcome is Outcome.TRIGGER and (
+        parents := dependencies.parents(session, watch.monitor_id, at=sample.at)
+    ):
+        decision = _decide(watch, replace(seen, parents=parents))
     watch.count = decision.count
     if decision.outcome is Outcome.QUIET:
         return
@@ -120,6 +122,11 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
             if not alerts.reopen_incident(session, session.get_one(Alert, watch.alert_id), at=at):
                 return
             outcomes.changed = True
+        case Outcome.HOLD if (parent := decision.held_by) is not None and parent.is_down:
+            begins = decision.count.failing == watch.rule.failure_threshold
+            outcomes.changed |= dependencies.tell(
+                session, parent, watch.monitor_id, at=sample.at, previous_at=sample.previous_at, begins=begins
+            )
         case Outcome.FLAP | Outcome.CALM:
             alert = session.get_one(Alert, watch.alert_id)
             outcomes.changed |= flapping.tell(session, alert, decision.outcome, at=at)
@@ -128,6 +135,12 @@ def _step(session: Session, watch: _Watch, sample: Seen, seen: Observation, outc
         _note(session, watch, sample, seen, replace(decision, outcome=opening.outcome, reason=opening.reason))
     if decision.outcome is Outcome.RESOLVE:
         watch.alert_id = None
+
+
+def _decide(watch: _Watch, seen: Observation) -> alerting.Decision:
+    return alerting.decide(
+        watch.rule, watch.count, seen, active=watch.alert_id is not None, reopen=watch.resolved_by_hand
+    )
 
 
 def _note(session: Session, watch: _Watch, sample: Seen, seen: Observation, decision: alerting.Decision) -> None:

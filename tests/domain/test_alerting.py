@@ -1,5 +1,6 @@
 """The rule of an alert."""
 
+import dataclasses
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from kener.domain.alerting import (
     Decision,
     Observation,
     Outcome,
+    Parent,
     Rule,
     Severity,
     Verdict,
@@ -25,6 +27,7 @@ from kener.domain.alerting import (
     observed_value,
     replay,
     rule_from_facts,
+    unseen_since,
 )
 from kener.domain.status import Status
 from kener.domain.uptime import NARROW_SPACE, Seconds
@@ -287,3 +290,59 @@ def test_what_was_seen_is_told_in_the_unit_of_the_rule() -> None:
     assert told == ["1900 ms", f"98.2{NARROW_SPACE}%"]
     assert observed_value(DOWN_RULE, slow) == "DOWN"
     assert observed_value(Rule(AlertType.LATENCY, "1"), Observation(0, Status.DOWN)) == "none"
+
+
+GATE = Parent("gate", "Gate", is_down=True)
+
+
+def depending(letters: str, parents: str, rule: Rule = DOWN_RULE) -> list[Decision]:
+    """A story in which the parent is up, down, or was not looked at since the last so many checks."""
+    known = {"u": Parent("gate", "Gate"), "d": GATE} | {str(n): Parent("gate", "Gate", unseen=n) for n in range(1, 9)}
+    pairs = zip(seen(letters), parents, strict=True)
+    return replay(rule, [dataclasses.replace(one, parents=(known[parent],)) for one, parent in pairs])
+
+
+def test_a3_a_parent_that_is_down_holds_and_is_named() -> None:
+    story = depending("udddddu", "udddduu")
+    assert [decision.outcome for decision in story] == [
+        Outcome.QUIET,
+        *[Outcome.HOLD] * 4,
+        Outcome.TRIGGER,
+        Outcome.HOLD,
+    ]
+    assert story[4].reason == "4 of 3 failing, but held: Gate is down."
+    assert [decision.held_by for decision in story] == [None, None, None, GATE, GATE, None, None]
+
+
+def test_an_active_alert_is_not_touched_by_a_parent() -> None:
+    assert changes(depending("dddddduu", "uuuddddd")) == [Outcome.TRIGGER, Outcome.RESOLVE]
+
+
+def test_a_child_waits_only_while_all_of_its_failing_checks_are_newer_than_the_parents_look() -> None:
+    assert changes(depending("uddd", "1111")) == [Outcome.TRIGGER]
+    patient = depending("udddddd", "1123451")
+    assert [decision.outcome for decision in patient].index(Outcome.TRIGGER) == 6
+    assert patient[5].reason == "5 of 3 failing, but held: Gate was not looked at since this began to fail."
+
+
+@given(rules, sights, st.data())
+def test_a_held_story_only_triggers_later_and_never_more_often(
+    rule: Rule, story: list[Observation], data: st.DataObject
+) -> None:
+    parents = st.lists(st.builds(Parent, st.just("p"), st.just("P"), st.booleans(), st.integers(0, 5)), max_size=2)
+    hung = [dataclasses.replace(one, parents=tuple(data.draw(parents))) for one in story]
+    free = [decision.outcome for decision in replay(rule, story)]
+    held = [decision.outcome for decision in replay(rule, hung)]
+    assert held.count(Outcome.TRIGGER) <= free.count(Outcome.TRIGGER)
+    assert all(o.verdict is Verdict.FAIL for o in replay(rule, hung) if o.held_by is not None)
+    if all(not parent.is_down and not parent.unseen for one in hung for parent in one.parents):
+        assert held == free
+
+
+@given(st.none() | st.integers(0, 10**6), st.integers(1, 90_000), st.integers(0, 10**6))
+def test_nobody_waits_for_a_parent_longer_than_its_interval_or_five_minutes(
+    at: int | None, span: int, now: int
+) -> None:
+    since = unseen_since(at, span, now)
+    assert now - since <= min(span, 300)
+    assert at is None or since >= at

@@ -181,9 +181,11 @@ def maintenance() -> None:
     sa.UniqueConstraint('window_id', 'notice_key', name=op.f('uq_maintenance_notice_window_id_notice_key')),
     sqlite_autoincrement=True
     )
+    op.add_column('incident_update', sa.Column('also_affected', sa.JSON(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column('incident_update', 'also_affected')
     op.drop_table('maintenance_notice')
     with op.batch_alter_table('maintenance_window', table_kwargs=KEEP_IDS) as table:
         table.add_column(sa.Column('is_cancelled', sa.Boolean(), nullable=False, server_default=sa.false()))
