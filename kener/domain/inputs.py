@@ -17,6 +17,7 @@ from pydantic import (
 
 from kener.domain import placeholders
 from kener.domain.alerting import UPTIME_WINDOWS, AlertStatus, AlertType, Rule, Severity, normal_value
+from kener.domain.confirmation import MAX_CONFIRMATIONS
 from kener.domain.incidents import IncidentState
 from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
 from kener.domain.specs import SPECS, HttpUrl, MonitorType
@@ -114,6 +115,9 @@ Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_no_co
 Labels = Annotated[list[Label], Field(max_length=20), BeforeValidator(_split), AfterValidator(_once)]
 
 
+Confirmations = Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)]
+
+
 class MonitorInput(Input):
     """A monitor. Exactly one of `interval_seconds` and `cron` says when it is checked; neither given: every minute."""
 
@@ -128,6 +132,10 @@ class MonitorInput(Input):
     interval_seconds: Annotated[int, Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)] | None = None
     cron: Annotated[str | None, BeforeValidator(blank_to_none)] = None
     default_status: Status = Status.UP
+    failure_confirmations: Confirmations = 1
+    recovery_confirmations: Confirmations = 1
+    retries: Annotated[int, Field(ge=0, le=5)] = 0
+    retry_delay_ms: Annotated[int, Field(ge=100, le=10_000)] = 1_000
     status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
     is_hidden: Flag = False
     labels: Labels = []

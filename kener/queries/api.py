@@ -59,6 +59,11 @@ class Monitor:
     interval_seconds: Annotated[int | None, Field(description="Null when `cron` says when it is checked.")]
     cron: str | None
     default_status: Status
+    failure_confirmations: Annotated[int, Field(description="So many failing checks in a row are believed.")]
+    recovery_confirmations: Annotated[int, Field(description="So many passing checks in a row are believed.")]
+    confirmation_threshold: Annotated[int, Field(description="As `failure_confirmations`.")]
+    retries: Annotated[int, Field(description="A look that fails is repeated at once, so many times.")]
+    retry_delay_ms: Annotated[int, Field(description="Milliseconds between these looks.")]
     status: Annotated[Literal["ACTIVE", "INACTIVE"], Field(description="INACTIVE: paused.")]
     is_hidden: YesNo
     parent_tags: Annotated[
@@ -89,6 +94,10 @@ class Sample:
     timestamp: Seconds
     status: Status
     latency: Annotated[int | None, Field(description="Milliseconds; null when nothing was measured.")]
+    raw_status: Annotated[
+        Status | None,
+        Field(description="What the look said, where that is not, or not yet, believed; null where both agree."),
+    ]
     type: Annotated[
         Literal["REALTIME", "SIGNAL", "MANUAL"],
         Field(description="From a check, from a heartbeat, or written by hand."),
@@ -281,7 +290,7 @@ def samples(tag: str, *, start: int, end: int) -> list[Sample] | None:
         return None
     sample, note = models.Sample, models.SampleNote
     query = (
-        select(sample.at, sample.status, sample.latency_ms, note.source, note.error)
+        select(sample.at, sample.status, sample.latency_ms, sample.raw, note.source, note.error)
         .outerjoin(note, (note.monitor_id == sample.monitor_id) & (note.at == sample.at))
         .where(sample.monitor_id == monitor_id, sample.at >= start, sample.at < end)
         .order_by(sample.at)
@@ -435,6 +444,11 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         interval_seconds=row.interval_seconds,
         cron=row.cron,
         default_status=row.default_status,
+        failure_confirmations=row.failure_confirmations,
+        recovery_confirmations=row.recovery_confirmations,
+        confirmation_threshold=row.failure_confirmations,
+        retries=row.retries,
+        retry_delay_ms=row.retry_delay_ms,
         status="ACTIVE" if row.is_active else "INACTIVE",
         is_hidden=_yes_no(row.is_hidden),
         parent_tags=[parent.tag for parent in row.parents],
@@ -448,7 +462,8 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
 
 def _sample(tag: str, row: Any) -> Sample:
     kind: Any = SAMPLE_TYPES.get(row.source or "check", "REALTIME")
-    return Sample(tag, row.at, from_code(row.status), row.latency_ms, kind, row.error)
+    raw = None if row.raw is None else from_code(row.raw)
+    return Sample(tag, row.at, from_code(row.status), row.latency_ms, raw, kind, row.error)
 
 
 def _incident(row: models.Incident, origin: str) -> Incident:

@@ -22,21 +22,26 @@ from sqlalchemy.orm import Session
 from kener import clock, jobs, live, probes
 from kener.db import again, reading, transaction
 from kener.domain import secrets as secret_rules
+from kener.domain.confirmation import AT_ONCE, Needed
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import MAX_INTERVAL_S, Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
 from kener.models import Monitor, MonitorState, Sample
-from kener.services import audit, connectivity, recording, secrets
+from kener.services import audit, connectivity, recording, retrying, secrets
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 from kener.services.recording import Effects, Observed
+from kener.services.retrying import Repeat
 from kener.services.scheduling import SLOW_TIMEOUT_S
 from kener.settings import Settings
 
 log = logging.getLogger(__name__)
 
 FAST_BUDGET_S = 1.5
+SLOW_BUDGET_S = 60
+"""So long after its start a slow shard still looks again: its slots must not be taken for lost."""
+
 MAX_EDIT_MINUTES = 31 * 1_440
 
 
@@ -53,6 +58,9 @@ class _Due:
     created_at: int
     last_status: Status
     seen_at: int | None
+    needed: Needed = AT_ONCE
+    retries: int = 0
+    retry_delay_ms: int = 0
     known: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -79,7 +87,8 @@ def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
     by_type: dict[MonitorType, list[_Due]] = {}
     for item in due:
         by_type.setdefault(item.type, []).append(item)
-    recorded, unfinished = 0, []
+    begun = time.monotonic()
+    recorded, unfinished, doubted = 0, [], list[Repeat[_Due]]()
     for kind, items in by_type.items():
         by_id = {item.id: item for item in items}
         targets = [probes.Target(item.id, item.spec) for item in items]
@@ -90,18 +99,43 @@ def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
             if seen is None:
                 unfinished.append(item)
                 continue
+            if retrying.is_worth(item.retries, seen):
+                doubted.append(_repeat(item, seen))
+                continue
             timed_out = seen.timed_out
-            if slow and not timed_out:
-                seen = replace(seen, timed_out=(seen.latency_ms or 0) > FAST_BUDGET_S * 1000)
-            batch.append((item, seen, _late_ms(item, started)))
+            batch.append((item, _paced(seen, slow=slow), _late_ms(item, started)))
             # The next answer of a slow lane may be a time-out away: what did answer is not kept waiting for it.
             if (slow and not timed_out) or time.monotonic() - stored_at > 0.5:
                 recorded += _store(batch)
                 batch, stored_at = [], time.monotonic()
         recorded += _store(batch)
+    until = begun + (SLOW_BUDGET_S if slow else FAST_BUDGET_S)
+    if not slow:
+        unfinished += [one.item for one in doubted if time.monotonic() + one.takes_s >= until]
+        doubted = [one for one in doubted if time.monotonic() + one.takes_s < until]
+    batch = []
+    for item, seen in retrying.again(doubted, until=until):
+        batch.append((item, _paced(seen, slow=slow), _late_ms(item, started)))
+        if slow:
+            recorded += _store(batch)
+            batch = []
+    recorded += _store(batch)
     if unfinished:
         jobs.enqueue_shard([(item.id, item.slot) for item in unfinished], slow=True, timeout_s=SLOW_TIMEOUT_S)
     return recorded
+
+
+def _repeat(item: _Due, seen: Reading) -> Repeat[_Due]:
+    delay_s = item.retry_delay_ms / 1000
+    due = time.monotonic() + delay_s
+    return Repeat(item, item.type, item.spec, item.retries, delay_s, last=seen, first=seen.error, due=due)
+
+
+def _paced(seen: Reading, *, slow: bool) -> Reading:
+    """What answers too slowly for the fast lane stays in the slow one."""
+    if slow and not seen.timed_out:
+        return replace(seen, timed_out=(seen.latency_ms or 0) > FAST_BUDGET_S * 1000)
+    return seen
 
 
 def _late_ms(item: _Due, started: float) -> int:
@@ -119,6 +153,10 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
         Monitor.interval_seconds,
         Monitor.cron,
         Monitor.created_at,
+        Monitor.failure_confirmations,
+        Monitor.recovery_confirmations,
+        Monitor.retries,
+        Monitor.retry_delay_ms,
         MonitorState.beat_at,
         MonitorState.status_code,
         MonitorState.at,
@@ -141,6 +179,9 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             created_at=int(row.created_at.timestamp()),
             last_status=from_code(row.status_code),
             seen_at=row.at,
+            needed=_needed(row.failure_confirmations, row.recovery_confirmations),
+            retries=row.retries,
+            retry_delay_ms=row.retry_delay_ms,
         )
         mine = secret_rules.names_in(row.settings) if named and "$" in (row.settings or "") else set()
         if mine and problem:
@@ -157,6 +198,10 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             broken.append((item, cannot_run(f"The settings of this monitor cannot be used: {_first_mistake(error)}")))
     session.rollback()
     return due, broken
+
+
+def _needed(failure: int, recovery: int) -> Needed:
+    return AT_ONCE if failure <= 1 and recovery <= 1 else Needed(failure, recovery)
 
 
 def _secrets(session: Session, names: set[str]) -> tuple[dict[str, str], str | None]:
@@ -242,6 +287,7 @@ def _record(seen: Sequence[tuple[_Due, Reading, int]], drop: Sequence[_Due]) -> 
                 error=found.error and secrets.hidden(found.error, item.known),
                 timed_out=found.timed_out,
                 lateness_ms=late_ms,
+                needed=item.needed,
             )
             for item, found, late_ms in seen
             if item.id in mine

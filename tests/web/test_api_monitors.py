@@ -140,14 +140,32 @@ def test_what_cannot_be_accepted_is_named(api: Api, given: dict[str, object], fi
 
 
 def test_fields_of_the_original_are_accepted_where_they_change_nothing(api: Api) -> None:
-    harmless = {"include_degraded_in_downtime": "NO", "confirmation_threshold": 1, "monitor_settings_json": None}
+    harmless = {"include_degraded_in_downtime": "NO", "monitor_settings_json": None}
     assert not api.post("/monitors", MANUAL | harmless)["monitor"].keys() & harmless.keys()
     for field, value in (
         ("include_degraded_in_downtime", "YES"),
-        ("confirmation_threshold", 3),
         ("monitor_settings_json", {"uptime_formula_numerator": "up"}),
     ):
         assert "This version" in api.refused("PATCH", "/monitors/office", {field: value})[field]
+
+
+def test_one_threshold_stands_for_both_numbers_of_confirmations(api: Api) -> None:
+    both = ("failure_confirmations", "recovery_confirmations", "confirmation_threshold")
+    monitor = api.post("/monitors", MANUAL | {"confirmation_threshold": 3, "retries": 2})["monitor"]
+    assert [monitor[name] for name in both] == [3, 3, 3]
+    assert (monitor["retries"], monitor["retry_delay_ms"]) == (2, 1_000)
+    monitor = api.patch("/monitors/office", {"recovery_confirmations": 5})["monitor"]
+    assert [monitor[name] for name in both] == [3, 5, 3]
+    monitor = api.patch("/monitors/office", {"confirmation_threshold": 4, "failure_confirmations": 2})["monitor"]
+    assert [monitor[name] for name in both] == [2, 4, 2]
+    monitor = api.patch("/monitors/office", {"confirmation_threshold": None, "name": "Here"})["monitor"]
+    assert [monitor[name] for name in both] == [2, 4, 2]
+    for name in both:
+        assert api.refused("PATCH", "/monitors/office", {name: 61}).keys() == {name}
+    assert api.refused("PATCH", "/monitors/office", {"retries": 6, "retry_delay_ms": 99}).keys() == {
+        "retries",
+        "retry_delay_ms",
+    }
 
 
 @pytest.mark.parametrize(

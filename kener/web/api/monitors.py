@@ -1,12 +1,12 @@
 """Monitors: what is watched."""
 
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from flask import Blueprint
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kener.domain.inputs import Flag, MonitorInput, Name
+from kener.domain.inputs import Confirmations, Flag, MonitorInput, Name
 from kener.domain.specs import SPECS, MonitorType
 from kener.queries import api as rows
 from kener.services import monitors
@@ -28,17 +28,20 @@ class NewMonitor(Body, MonitorInput):
             ("NO", False, None),
             "This version counts DEGRADED as available: only NO is possible.",
         ),
-        "confirmation_threshold": (
-            (1, None),
-            "This version shows every check as it was seen: only 1 is possible. Use an alert's failure threshold.",
-        ),
         "monitor_settings_json": ((None, {}), "This version has no such settings: leave it out."),
     }
+    confirmation_threshold: Confirmations | None = Field(
+        None, exclude=True, description="Stands for both numbers of confirmations, where they are not given."
+    )
     notes = {
         "tag": "Small letters, digits, - and _. It never changes.",
         "cron": "Five fields, in UTC.",
         "status": "INACTIVE pauses it; its active alerts end.",
         "is_hidden": "YES: only signed-in operators see it.",
+        "failure_confirmations": "So many failing checks in a row, and the failure is believed; until then the old status stands.",
+        "recovery_confirmations": "So many passing checks in a row, and the recovery is believed.",
+        "retries": "A look that fails is repeated at once, so many times, before it counts as failing.",
+        "retry_delay_ms": "Milliseconds between these looks.",
     }
     shown: ClassVar[dict[str, Any]] = {
         "type_data": {
@@ -46,8 +49,14 @@ class NewMonitor(Body, MonitorInput):
             "anyOf": [{"$ref": f"#/components/schemas/{spec.__name__}"} for spec in SPECS.values()],
         },
         "include_degraded_in_downtime": {"enum": ["NO", False, None], "description": "Accepted and without effect."},
-        "confirmation_threshold": {"enum": [1, None], "description": "Accepted and without effect."},
     }
+
+    @model_validator(mode="after")
+    def _both_confirmations(self) -> Self:
+        for name in ("failure_confirmations", "recovery_confirmations"):
+            if self.confirmation_threshold is not None and name not in self.model_fields_set:
+                setattr(self, name, self.confirmation_threshold)
+        return self
 
     @classmethod
     def merged(cls, current: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +70,9 @@ class NewMonitor(Body, MonitorInput):
         for one, other in (("cron", "interval_seconds"), ("interval_seconds", "cron")):
             if changes.get(one) is not None and other not in changes:
                 whole[other] = None
+        if changes.get("confirmation_threshold") is not None:
+            for name in {"failure_confirmations", "recovery_confirmations"} - changes.keys():
+                del whole[name]
         return whole
 
 

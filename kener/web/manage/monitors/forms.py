@@ -9,7 +9,18 @@ from kener.models import Monitor
 from kener.web.manage.forms import Form, differing, flattened, given, ticked
 from kener.web.manage.monitors.controls import Control, controls
 
-_COMMON = ("tag", "name", "description", "external_url", "category_name", "interval_seconds", "cron", "default_status")
+_PATIENCE = ("failure_confirmations", "recovery_confirmations", "retries", "retry_delay_ms")
+_COMMON = (
+    "tag",
+    "name",
+    "description",
+    "external_url",
+    "category_name",
+    "interval_seconds",
+    "cron",
+    "default_status",
+    *_PATIENCE,
+)
 
 
 def defaults(kind: MonitorType) -> dict[str, Any]:
@@ -24,6 +35,7 @@ def defaults(kind: MonitorType) -> dict[str, Any]:
         "interval_seconds": 60,
         "cron": "",
         "default_status": "UP",
+        **{name: MonitorInput.model_fields[name].default for name in _PATIENCE},
         "is_active": True,
         "is_hidden": False,
         **{name: control.shown(_raw(control.default)) for name, control in controls(kind).items()},
@@ -67,7 +79,7 @@ def read(
     form: Form, *, tag: str | None = None, saved: Monitor | None = None
 ) -> tuple[MonitorInput | None, dict[str, str]]:
     """The checked input, or errors by field. A new monitor without a tag gets one from its name; a saved one keeps what the form lacks."""
-    kept = {"image": saved.image, "default_status": saved.default_status} if saved else {}
+    kept = {name: getattr(saved, name) for name in ("image", "default_status", *_PATIENCE)} if saved else {}
     raw: dict[str, Any] = {name: value for name, value in kept.items() if value} | given(form, *_COMMON)
     if form.get("interval_seconds", "").strip() and form.get("cron", "").strip():
         raw.pop("interval_seconds")

@@ -29,7 +29,16 @@ bp = Blueprint("manage_monitors", __name__, url_prefix="/manage/monitors")
 
 STATUSES = {"DOWN": "DOWN", "DEGRADED": "DEGRADED", "NO_DATA": "NO DATA", "UP": "UP", "PAUSED": "Paused"}
 KINDS = {kind.value: kind.label for kind in SPECS}
-LABELS = {"interval_seconds": "Interval", "cron": "Cron expression", "category_name": "Section", "external_url": "Link"}
+LABELS = {
+    "interval_seconds": "Interval",
+    "cron": "Cron expression",
+    "category_name": "Section",
+    "external_url": "Link",
+    "failure_confirmations": "Failing checks in a row",
+    "recovery_confirmations": "Passing checks in a row",
+    "retries": "Repeats",
+    "retry_delay_ms": "Pause between looks",
+}
 SORTS = {prefix + key: key for key in rows.SORTS for prefix in ("", "-")}
 
 
