@@ -135,7 +135,7 @@ def _judge_all(rule: Rule, order: Order, history: History) -> _Judged:
     firsts: list[Observation] = []
     verdicts: dict[object, Verdict] = {}
     said = []
-    for seen in _observations(rule, order, history):
+    for seen in observations(rule, history, start=order.start, end=order.end):
         if rule.alert_for is AlertType.UPTIME:
             verdict = judge(rule, seen)
         else:
@@ -150,21 +150,21 @@ def _judge_all(rule: Rule, order: Order, history: History) -> _Judged:
     return _Judged(said, firsts)
 
 
-def _observations(rule: Rule, order: Order, history: History) -> Iterator[Observation]:
-    """The samples of the order as they were evaluated when they came."""
+def observations(rule: Rule, history: History, *, start: int, end: int) -> Iterator[Observation]:
+    """The samples of `[start, end)` as they were evaluated when they came; `start` is on a whole hour where the rule is about uptime."""
     inside = _Windows(history.windows)
     uptime = _window_of(rule, history)
     previous: Point | None = None
     for point in history.points:
-        if point.at >= order.end:
+        if point.at >= end:
             return
         seconds, samples = Seconds(), 0
         match uptime:
             case ExactUptime():
                 seconds, samples = uptime.add(point, previous)
-            case HourlyUptime() if point.at >= order.start:
-                seconds, samples = uptime.add(point, previous, since=order.start)
-        if point.at >= order.start:
+            case HourlyUptime() if point.at >= start:
+                seconds, samples = uptime.add(point, previous, since=start)
+        if point.at >= start:
             yield Observation(
                 point.at,
                 point.status,

@@ -23,7 +23,7 @@ from kener.domain.inputs import AlertConfigurationInput
 from kener.domain.replay import Order, Side, replay
 from kener.domain.running_uptime import HOUR
 from kener.models import AlertConfiguration, Monitor, Trigger
-from kener.queries import histories, site
+from kener.queries import observations, site
 from kener.services.errors import NotFound, Refused
 
 log = logging.getLogger(__name__)
@@ -112,14 +112,14 @@ def _side(
 
 def size(given: Order) -> int:
     """About how many samples it would replay."""
-    return histories.size(reading(), given)
+    return observations.size(reading(), given)
 
 
 def run(given: Order, *, progress: Callable[[int], None] = lambda _: None) -> BackTest:
     """Replay every monitor. `progress` hears how many are done."""
     session = reading()
     parts = []
-    for history in histories.histories(session, given):
+    for history in observations.histories(session, given):
         parts.append(replay(given, history))
         progress(len(parts))
     return tell(given, parts, zone=site.read(session).tz)
