@@ -1,5 +1,6 @@
 """Markdown, configured once: text in, safe HTML out."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape, unescape
@@ -47,6 +48,38 @@ def markdown(text: str) -> Markup:
         link_rel="nofollow noopener noreferrer",
     )
     return Markup(clean)  # noqa: S704 - cleaned above
+
+
+_CELL = "padding:6px 12px 6px 0;text-align:left;vertical-align:top"
+_MAIL_STYLES = {
+    "p": ("ink", "margin:0 0 12px;color:#112124"),
+    "ul": ("ink", "margin:0 0 12px;padding-left:20px;color:#112124"),
+    "ol": ("ink", "margin:0 0 12px;padding-left:20px;color:#112124"),
+    "h3": ("ink", "margin:0 0 8px;font-size:16px;line-height:24px;color:#112124"),
+    "h4": ("ink", "margin:0 0 8px;font-size:14px;line-height:20px;color:#112124"),
+    "h5": ("ink", "margin:0 0 8px;font-size:14px;line-height:20px;color:#112124"),
+    "h6": ("ink", "margin:0 0 8px;font-size:14px;line-height:20px;color:#112124"),
+    "blockquote": ("ink-2", "margin:0 0 12px;padding-left:12px;color:#4d5d5d"),
+    "pre": ("ink", "margin:0 0 12px;padding:8px 12px;white-space:pre-wrap;word-break:break-word;font-size:13px;color:#112124"),
+    "table": ("ink", "width:100%;margin:0 0 12px;border-collapse:collapse;font-size:14px;line-height:20px"),
+    "td": ("ink line", f"{_CELL};border-top:1px solid #dbe2e2;color:#112124;word-break:break-word"),
+    "th": ("ink-2 line", f"{_CELL};font-weight:400;color:#4d5d5d"),
+}  # fmt: skip
+_OPENING = re.compile(r"<(p|ul|ol|h[3-6]|blockquote|pre|table|td|th|a)(?=[ >])")
+
+
+@lru_cache(maxsize=256)
+def for_mail(text: str) -> Markup:
+    """The same HTML with its look in every element, as mail programs need it; its classes are those of the mails' dark colours."""
+
+    def styled(found: re.Match[str]) -> str:
+        name = found[1]
+        if name == "a":
+            return '<a class="link" style="color:#105b7b"'
+        classes, style = _MAIL_STYLES[name]
+        return f'<{name} class="{classes}" style="{style}"'
+
+    return Markup(_OPENING.sub(styled, str(markdown(text))))  # noqa: S704 - cleaned, and what is put in is ours
 
 
 def plain(text: str) -> str:

@@ -13,9 +13,9 @@ from workers.scheduler import Scheduler
 THREADS = {
     # One fast lane a process: its shards end within the budget. Slow shards wait most of the time, so many share a process.
     "checks": {jobs.CHECKS: 1, jobs.SLOW_CHECKS: 12},
-    "deliveries": {jobs.DELIVERIES: 8},
+    "deliveries": {jobs.DELIVERIES: 8, jobs.NOTICES: 3},
     "housekeeping": {jobs.HOUSEKEEPING: 1},
-    "background": {jobs.DELIVERIES: 8, jobs.HOUSEKEEPING: 1},
+    "background": {jobs.DELIVERIES: 8, jobs.NOTICES: 3, jobs.HOUSEKEEPING: 1},
 }
 ROLES = ("schedule", *THREADS)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kener.services import backtest, drills, housekeeping, monitoring, outbox
+from kener.services import backtest, broadcasts, drills, housekeeping, monitoring, outbox
 
 
 def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
@@ -14,6 +14,16 @@ def deliver(delivery_id: int) -> None:
     """Make one attempt at a delivery."""
     outbox.deliver(delivery_id)
     drills.heed(delivery_id)
+
+
+def broadcast(first: int, last: int) -> None:
+    """Tell one batch of subscribers."""
+    broadcasts.send_batch(first, last)
+
+
+def confirm(confirmation_id: int) -> None:
+    """Ask somebody whether they are meant as a subscriber."""
+    broadcasts.send_question(confirmation_id)
 
 
 def run_drill(drill_id: int) -> None:

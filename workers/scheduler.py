@@ -9,8 +9,8 @@ from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from kener import jobs
-from kener.services import drills, outbox, scheduling
+from kener import clock, jobs
+from kener.services import broadcasts, drills, occurrences, outbox, scheduling
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,16 @@ class Scheduler:
         try:
             with self.app.app_context():
                 scheduling.tick(now)
+                occurrences.advance(clock.at(now))
                 if time.monotonic() - self.swept_at >= SWEEP_EVERY_S:
                     self.swept_at = time.monotonic()
                     if not jobs.is_crowded():
                         jobs.enqueue_deliveries(outbox.due())
+                        jobs.enqueue_confirmations(broadcasts.due_questions())
+                    if not jobs.is_crowded(jobs.NOTICES):
+                        jobs.enqueue_broadcasts(broadcasts.due())
                     drills.sweep()
+                    occurrences.fill_due(clock.at(now))
                     self._housekeeping(now)
             if self.troubled:
                 log.info("scheduling again")

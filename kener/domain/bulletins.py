@@ -124,6 +124,21 @@ def _facts(
     return [(name, value) for name, value in rows if value]
 
 
+def letter_text(said: Bulletin, links: Links) -> str:
+    """The text part of a mail: what its HTML says."""
+    parts = [
+        f"{said.shape} {said.headline}: {said.title}",
+        said.words,
+        "\n".join(f"{name}: {value}" for name, value in said.facts),
+        f"{said.button}: {links.page}" if links.page else "",
+        f"-- \nYou get this because you subscribed to {said.site_name}.",
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    if links.settings:
+        text += f"\nChange what you hear of: {links.settings}\nUnsubscribe: {links.stop}"
+    return f"{text}\n"
+
+
 def payload(channel: Channel, said: Bulletin, links: Links, *, uid: str) -> dict[str, Any]:
     """The JSON that a program or a chat gets."""
     match channel:

@@ -89,13 +89,13 @@ def tell(session: Session, incident: Incident, entry: IncidentUpdate | None, *, 
         return None
     session.flush()
     over = entry is not None and entry.state is IncidentState.RESOLVED and incident.end_at is not None
-    first = entry is None or len(incident.updates) == 1
+    is_new = session.scalar(select(NoticeRow.id).where(NoticeRow.incident_id == incident.id).limit(1)) is None
     return publish(
         session,
         Notice(
             key=(f"update-{entry.id}" if entry else f"incident-{incident.id}") + (f"-{again}" if again else ""),
             kind=NoticeKind.INCIDENTS,
-            event="RESOLVED" if over else "OPENED" if first else "UPDATED",
+            event="RESOLVED" if over else "OPENED" if is_new else "UPDATED",
             title=incident.title,
             text=entry.text if entry else "",
             state=(entry.state if entry else incident.state).value,
@@ -202,7 +202,7 @@ def _claim_key(session: Session, notice: Notice, seen: Iterable[_Seen]) -> int |
             statement = postgresql.insert(table).on_conflict_do_nothing()
         case _:
             statement = mysql.insert(table).prefix_with("IGNORE")
-    written: Any = session.connection().execute(statement.values(row))
+    written: Any = session.connection().execute(statement.values(row).inline())
     if not written.rowcount:
         return None
     return session.scalar(select(NoticeRow.id).where(NoticeRow.notice_key == notice.key))
