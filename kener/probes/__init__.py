@@ -54,4 +54,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.PING: _Lazy("ping"),
     MonitorType.UDP: _Lazy("udp"),
     MonitorType.GAMEDIG: _Lazy("gamedig"),
+    MonitorType.STARTTLS: _Lazy("starttls"),
 }

@@ -6,9 +6,12 @@ The latency is the time to the end of the TLS handshake. A certificate that is n
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+from kener.domain.assertions import judge
 from kener.domain.durations import in_words
 from kener.domain.readings import Reading
 from kener.domain.specs import Spec, SslSpec
+from kener.domain.specs.assertions import Source
+from kener.domain.specs.ssl import CertificateSpec
 from kener.domain.status import Status
 from kener.probes import Target, aio, tls
 from kener.probes.aio import Watch
@@ -27,13 +30,18 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
 async def _look(spec: Spec, watch: Watch) -> Reading:
     spec = cast(SslSpec, spec)
     peer = await tls.inspect(spec.host, spec.port, watch, server_name=spec.serverName)
+    return judged(spec, peer, watch)
+
+
+def judged(spec: CertificateSpec, peer: Peer, watch: Watch) -> Reading:
+    """What a certificate is worth, once the phase `tls` has ended."""
     status, error = _judge(spec, peer)
     ms = watch.phases["tls"]
     seen = Reading(status, ms, error, answer=_answer(peer), phases={**watch.phases, "total": ms})
-    return limited(spec, seen, "TLS handshake")
+    return judge(spec, limited(spec, seen, "TLS handshake"), {Source.CERTIFICATE_DAYS: peer.days_left})
 
 
-def _judge(spec: SslSpec, peer: Peer) -> tuple[Status, str | None]:
+def _judge(spec: CertificateSpec, peer: Peer) -> tuple[Status, str | None]:
     """Whether it is trusted first, then the hours that are left."""
     left_s = peer.days_left * _DAY_S
     if peer.faults and not spec.allowSelfSignedCert:

@@ -44,7 +44,8 @@ async def endless(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Break the connection off (RST)."""
+    """Break the connection off (RST), once the other side has seen it come about."""
+    await asyncio.sleep(0.05)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()
 

@@ -16,6 +16,7 @@ from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ping import PingSpec
 from kener.domain.specs.ssl import SslSpec
+from kener.domain.specs.starttls import StarttlsSpec
 from kener.domain.specs.tcp import TcpSpec
 from kener.domain.specs.udp import UdpSpec
 
@@ -34,6 +35,7 @@ __all__ = [
     "PingSpec",
     "Spec",
     "SslSpec",
+    "StarttlsSpec",
     "TcpSpec",
     "UdpSpec",
     "parse_spec",
@@ -48,6 +50,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.PING: PingSpec,
     MonitorType.UDP: UdpSpec,
     MonitorType.GAMEDIG: GamedigSpec,
+    MonitorType.STARTTLS: StarttlsSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

@@ -26,6 +26,7 @@ class MonitorType(StrEnum):
     PING = "PING"
     UDP = "UDP"
     GAMEDIG = "GAMEDIG"
+    STARTTLS = "STARTTLS"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -50,6 +51,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.PING: ("Ping", "Sends echo requests (ICMP) to one host or several."),
     MonitorType.UDP: ("UDP port", "Sends a datagram to a port and may expect an answer."),
     MonitorType.GAMEDIG: ("Game server", "Asks a game server for its map and its players."),
+    MonitorType.STARTTLS: ("STARTTLS", "Asks a mail server or database to change to TLS, and reads its certificate."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
@@ -99,6 +101,7 @@ def _blank(value: Any) -> Any:
 
 
 OptionalHost = Annotated[Host | None, BeforeValidator(_blank)]
+OptionalPort = Annotated[Port | None, BeforeValidator(_blank)]
 
 MILLISECONDS: dict[str, Any] = {"unit": "ms"}
 CODE: dict[str, Any] = {"code": True}

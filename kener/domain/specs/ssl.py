@@ -1,19 +1,21 @@
 """Certificates of TLS servers."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, Host, MeasuredSpec, OptionalHost, Port, TimeLimit
 
 Hours = Annotated[int, Field(ge=1, le=87_600, json_schema_extra={"unit": "h"})]
 
 
-class SslSpec(MeasuredSpec):
-    """Reads a server's certificate. Times in milliseconds."""
+class CertificateSpec(AssertedSpec, MeasuredSpec):
+    """Whose certificate is read, and what is asked of it. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.CERTIFICATE_DAYS, Source.LATENCY)
 
     host: Host = Field(title="Host", description="A name or an address.", json_schema_extra=CODE)
-    port: Port = Field(443, title="Port")
     serverName: OptionalHost = Field(
         None,
         title="Server name",
@@ -36,3 +38,9 @@ class SslSpec(MeasuredSpec):
         if self.downRemainingHours >= self.degradedRemainingHours:
             raise ValueError("downRemainingHours: must be less than the hours for DEGRADED.")
         return self
+
+
+class SslSpec(CertificateSpec):
+    """Reads a server's certificate. Times in milliseconds."""
+
+    port: Port = Field(443, title="Port")
