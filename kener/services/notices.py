@@ -202,7 +202,9 @@ def _claim_key(session: Session, notice: Notice, seen: Iterable[_Seen]) -> int |
             statement = postgresql.insert(table).on_conflict_do_nothing()
         case _:
             statement = mysql.insert(table).prefix_with("IGNORE")
-    written: Any = session.connection().execute(statement.values(row).inline())
+    written: Any = session.connection().execute(
+        statement.values(row).inline(), execution_options={"preserve_rowcount": True}
+    )
     if not written.rowcount:
         return None
     return session.scalar(select(NoticeRow.id).where(NoticeRow.notice_key == notice.key))
