@@ -24,9 +24,11 @@ import dns.resolver
 import dns.reversename
 import re2
 
+from kener.domain.assertions import judge
 from kener.domain.hosts import ascii_host
 from kener.domain.readings import Reading
 from kener.domain.specs import DnsSpec, Spec
+from kener.domain.specs.assertions import Source
 from kener.domain.status import Status
 from kener.net.transfer import in_seconds
 from kener.probes import Target, aio, tls
@@ -95,7 +97,10 @@ async def _look(spec: Spec, watch: Watch) -> Reading:
         answer=_said(found),
         phases={**watch.phases, "total": ms},
     )
-    return limited(spec, seen, found.rcode)
+    facts: dict[Source, Any] = {Source.RECORDS: list(found.texts), Source.RCODE: found.rcode}
+    if found.ttl is not None:
+        facts[Source.TTL] = found.ttl
+    return judge(spec, limited(spec, seen, found.rcode), facts)
 
 
 class _Asking:

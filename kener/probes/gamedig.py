@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
+from kener.domain.assertions import judge
 from kener.domain.games import FIVEM, GAMES, MINECRAFT, SOURCE, TEAMSPEAK3, Game
 from kener.domain.hosts import ascii_host
 from kener.domain.readings import Reading
 from kener.domain.specs import GamedigSpec, Spec
+from kener.domain.specs.assertions import Source
 from kener.domain.status import Status
 from kener.net.transfer import in_seconds
 from kener.probes import Target, aio
@@ -85,7 +87,8 @@ async def _look(spec: Spec, watch: Watch) -> Reading:
     watch.mark("answer")
     ms = watch.ms
     seen = Reading(Status.UP, ms, answer=str(server), phases={**watch.phases, "total": ms})
-    return limited(spec, seen, "The answer came")
+    facts = {} if server.players is None else {Source.PLAYERS: server.players}
+    return judge(spec, limited(spec, seen, "The answer came"), facts)
 
 
 async def _asked_in_turn(spec: GamedigSpec, game: Game, watch: Watch) -> Server:

@@ -9,9 +9,11 @@ from typing import cast
 from urllib.parse import unquote
 
 from kener import __version__, net
+from kener.domain.assertions import judge
 from kener.domain.hosts import ascii_host
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.specs import GrpcSpec
+from kener.domain.specs.assertions import Source
 from kener.domain.status import Status
 from kener.net import Answer, Cause, Failure, Request
 from kener.net.client import header_lines
@@ -134,7 +136,8 @@ def _judge(spec: GrpcSpec, answer: Answer) -> Reading:
         raise _Unreadable(f"The server reports a state that is none: {number}")
     status = _VERDICTS[state]
     error = None if status is Status.UP else f"{spec.service or 'The server'} reports {state}"
-    return limited(spec, Reading(status, answer.total_ms, error, answer=state, phases=answer.phases), state)
+    seen = Reading(status, answer.total_ms, error, answer=state, phases=answer.phases)
+    return judge(spec, limited(spec, seen, state), {Source.STATE: state})
 
 
 def _code(answer: Answer) -> int:

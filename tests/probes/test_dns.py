@@ -327,6 +327,21 @@ def test_latency_above_its_limits_is_degraded_and_then_down(server: DnsDouble) -
     assert look(server.port, "slow.example", timeout=900, down_latency_ms=200).status is Status.DOWN
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ({"source": "ttl", "operator": "at_least", "value": "300"}, Status.DOWN),
+        ({"source": "ttl", "operator": "greater", "value": "300"}, Status.UP),
+        ({"source": "records", "operator": "equals", "value": "203.0.113.8"}, Status.DOWN),
+        ({"source": "rcode", "operator": "not_equals", "value": "NOERROR"}, Status.UP),
+    ],
+)
+def test_assertions_look_at_records_response_code_and_ttl(
+    server: DnsDouble, line: dict[str, str], status: Status
+) -> None:
+    assert look(server.port, assertions=[line]).status is status
+
+
 def test_a_hundred_questions_go_out_at_once(server: DnsDouble) -> None:
     server.on("slow.example", lost(100, records("slow.example. 60 IN A 203.0.113.7")))
     spec = DnsSpec(host="slow.example", nameServer="127.0.0.1", nameServerPort=server.port, timeout=1_500)

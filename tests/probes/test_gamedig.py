@@ -169,6 +169,13 @@ def test_latency_above_its_limits_is_degraded_and_then_down() -> None:
     assert down.status is Status.DOWN
 
 
+def test_assertions_look_at_the_players() -> None:
+    line = {"source": "players", "operator": "greater", "value": "6", "then": "DEGRADED"}
+    with SourceDouble(players=7) as server:
+        assert look(server.port, assertions=[line]).status is Status.DEGRADED
+        assert look(server.port, assertions=[line | {"value": "7"}]).status is Status.UP
+
+
 def test_a_slow_server_holds_up_nobody() -> None:
     with SourceDouble() as server, SourceDouble(mode=b"") as mute:
         targets = [

@@ -201,6 +201,13 @@ def test_latency_above_its_limits_is_degraded_and_then_down() -> None:
     assert down.status is Status.DOWN
 
 
+def test_assertions_look_at_the_state(server: GrpcDouble) -> None:
+    server.set("shop", UNKNOWN)
+    line = {"source": "state", "operator": "equals", "value": "UNKNOWN", "then": "DOWN"}
+    assert look(server.port, service="shop").status is Status.DEGRADED
+    assert look(server.port, service="shop", assertions=[line]).status is Status.DOWN
+
+
 def test_refused_connections_and_addresses_are_told_apart() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

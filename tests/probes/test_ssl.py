@@ -122,6 +122,15 @@ def test_latency_above_its_limits_is_degraded_and_then_down(authority: Authority
     assert look_at(context, degraded_latency_ms=20, down_latency_ms=50).status is Status.DOWN
 
 
+def test_assertions_look_at_the_days_that_are_left(authority: Authority) -> None:
+    context = authority.context("127.0.0.1", lasts=dt.timedelta(days=30))
+    line = {"source": "certificate_days", "operator": "less", "value": "45", "then": "DEGRADED"}
+    reading = look_at(context, assertions=[line])
+    assert reading.status is Status.DEGRADED
+    assert "45" in (reading.error or "")
+    assert look_at(context, assertions=[line | {"value": "20"}]).status is Status.UP
+
+
 def test_a_stalled_handshake_ends_at_its_deadline_and_holds_up_nobody(authority: Authority) -> None:
     with socket.socket() as silent, HttpDouble(tls=authority.context("127.0.0.1")) as fine:
         silent.bind(("127.0.0.1", 0))

@@ -2,13 +2,14 @@
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kener.domain.hosts import ascii_host
 from kener.domain.secrets import names_in
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, MeasuredSpec, OptionalHost, Port, TimeLimit
 
 # fmt: off
@@ -66,8 +67,10 @@ Values = Annotated[
 ]
 
 
-class DnsSpec(MeasuredSpec):
+class DnsSpec(AssertedSpec, MeasuredSpec):
     """Asks one resolver for records. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.RECORDS, Source.RCODE, Source.TTL, Source.LATENCY)
 
     host: Name = Field(
         title="Name", description="An address stands for its name in the reverse zone.", json_schema_extra=CODE

@@ -1,10 +1,11 @@
 """Game servers."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from kener.domain.games import GAMES
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, Host, MeasuredSpec, Port, TimeLimit
 
 
@@ -19,8 +20,10 @@ def _game(value: str) -> str:
 _TITLES: dict[str, Any] = {game.id: game.title for game in GAMES.values()}
 
 
-class GamedigSpec(MeasuredSpec):
+class GamedigSpec(AssertedSpec, MeasuredSpec):
     """Asks a game server for its name, its map and its players. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.PLAYERS, Source.LATENCY)
 
     gameId: Annotated[str, Field(max_length=64), AfterValidator(_game)] = Field(
         title="Game", json_schema_extra={"options": _TITLES, "enum": list(_TITLES)}

@@ -1,9 +1,10 @@
 """Health of gRPC servers."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, Host, MeasuredSpec, OptionalHost, Port, TimeLimit
 
 
@@ -14,8 +15,10 @@ def _service(value: str) -> str:
     return value
 
 
-class GrpcSpec(MeasuredSpec):
+class GrpcSpec(AssertedSpec, MeasuredSpec):
     """Asks a server for its health with `grpc.health.v1.Health/Check`. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.STATE, Source.LATENCY)
 
     host: Host = Field(title="Host", description="A name or an address.", json_schema_extra=CODE)
     port: Port = Field(50_051, title="Port")
