@@ -1,5 +1,6 @@
 """The status of a group: what its members are seen to be in, one status with its reason out."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -215,15 +216,31 @@ class Step:
 def outlook(rule: Rule, weights: Sequence[float]) -> tuple[Step, ...]:
     """What becomes of a group of these members as they fail, from all up to all down; neighbours that say the same share a step."""
     light = sorted(weights)
+    ways = [_bounds(rule, order) for order in (light, light[::-1])]
     steps = []
     for down in range(len(light) + 1):
-        kinds = {_if_down(rule, order, down) for order in (light, light[::-1])}
-        steps.append((len(light) - down, tuple(sorted(kinds, key=lambda status: status.code))))
+        statuses = {
+            Status.UP if down < up else Status.DEGRADED if down < degraded else Status.DOWN for up, degraded in ways
+        }
+        steps.append((len(light) - down, tuple(sorted(statuses, key=lambda status: status.code))))
     found = []
     for statuses, run in groupby(steps, key=lambda step: step[1]):
         numbers = [number for number, _ in run]
         found.append(Step(numbers[-1], numbers[0], statuses))
     return tuple(found)
+
+
+def _bounds(rule: Rule, weights: Sequence[float]) -> tuple[int, int]:
+    """With how many failed, in this order, a group is not UP any more, and with how many it is DOWN. It never gets better."""
+    numbers = range(len(weights) + 1)
+
+    def not_up(down: int) -> bool:
+        return _if_down(rule, weights, down) is not Status.UP
+
+    def is_down(down: int) -> bool:
+        return _if_down(rule, weights, down) not in (Status.UP, Status.DEGRADED)
+
+    return bisect_left(numbers, True, key=not_up), bisect_left(numbers, True, key=is_down)
 
 
 def _if_down(rule: Rule, weights: Sequence[float], down: int) -> Status:
@@ -232,6 +249,20 @@ def _if_down(rule: Rule, weights: Sequence[float], down: int) -> Status:
         for number, weight in enumerate(weights)
     ]
     return status_of(rule, members).status
+
+
+def in_words(steps: Sequence[Step]) -> str:
+    """`With 4 or 5 of 5 up it is UP, with 1 to 3 DEGRADED, with none DOWN.`"""
+    total = steps[0].most
+    told: list[str] = []
+    for step in steps:
+        few, many = step.fewest, step.most
+        number = f"{few} {'or' if many - few == 1 else 'to'} {many}" if few < many else f"{many}" if many else "none"
+        what = " or ".join(status.value for status in step.statuses)
+        which = ", depending on which" if len(step.statuses) > 1 else ""
+        told.append(f"with {number} of {total} up it is {what}{which}" if not told else f"with {number} {what}{which}")
+    sentence = ", ".join(told)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def cycle(start: str, leads_to: Mapping[str, Iterable[str]]) -> list[str] | None:

@@ -4,33 +4,25 @@ A group has its own slots like any monitor, so that its history has no gaps, and
 Writers lock the states of plain monitors first and of groups after them, each in order of id, so that none wait for each other.
 """
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import Text, cast, delete, insert, select
 from sqlalchemy.orm import Session
 
-from kener import clock
-from kener.domain import display
-from kener.domain.groups import InMaintenance, Member, Outcome, cycle, status_of
+from kener.domain.groups import Outcome, cycle, status_of
 from kener.domain.schedule import Schedule
 from kener.domain.specs import MonitorType
 from kener.domain.specs.group import GroupSpec
-from kener.domain.status import Status, from_code
+from kener.domain.status import Status
 from kener.models import (
     GroupMember,
-    MaintenanceMonitor,
-    MaintenanceWindow,
     Monitor,
-    MonitorState,
-    WindowState,
 )
+from kener.queries.groups import members_of, spec_of
 from kener.services.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -94,7 +86,7 @@ def look(session: Session, moments: Mapping[int, int]) -> list[Look]:
         Monitor.cron,
     ).where(Monitor.id.in_(ids), Monitor.is_active.is_(True), Monitor.deleted_at.is_(None))
     groups = session.execute(query.where(Monitor.monitor_type == MonitorType.GROUP)).all()
-    specs = {group.id: _spec(group.settings) for group in groups}
+    specs = {group.id: spec_of(group.settings) for group in groups}
     members = members_of(session, specs, moments)
     found = []
     for group in groups:
@@ -106,98 +98,6 @@ def look(session: Session, moments: Mapping[int, int]) -> list[Look]:
         )
         span_s = Schedule(interval_s=group.interval_seconds, cron=group.cron).span_after(at)
         found.append(Look(group.id, at, span_s, outcome))
-    return found
-
-
-@lru_cache(maxsize=2_000)
-def _spec(settings: str) -> GroupSpec | None:
-    """Settings as they stand in the row; None when they were damaged from outside."""
-    try:
-        return GroupSpec.model_validate(json.loads(settings))
-    except (ValidationError, ValueError, TypeError) as error:
-        log.error("a group has settings that cannot be used: %s", error)
-        return None
-
-
-def members_of(
-    session: Session, specs: Mapping[int, GroupSpec | None], moments: Mapping[int, int]
-) -> dict[int, list[Member]]:
-    """The members of each group as they are at its moment: one statement, and one more for maintenance where it matters."""
-    query = (
-        select(GroupMember.group_id, GroupMember.weight, *SEEN)
-        .join(Monitor, Monitor.id == GroupMember.member_id)
-        .join(MonitorState, MonitorState.monitor_id == Monitor.id)
-        .where(GroupMember.group_id.in_(sorted(specs)), Monitor.deleted_at.is_(None))
-        .order_by(Monitor.name, Monitor.id)
-    )
-    rows = session.execute(query).all()
-    wanted = {
-        row.id
-        for row in rows
-        if (spec := specs[row.group_id]) is not None and spec.maintenance is not InMaintenance.OBSERVED
-    }
-    windows = windows_of(session, wanted, moments.values())
-    found: dict[int, list[Member]] = {group_id: [] for group_id in specs}
-    for row in rows:
-        at, spec = moments[row.group_id], specs[row.group_id]
-        minutes = spec.freshness_minutes if spec is not None else None
-        found[row.group_id].append(as_member(row, row.weight, at=at, minutes=minutes, windows=windows[row.id]))
-    return found
-
-
-SEEN: tuple[Any, ...] = (
-    Monitor.id,
-    Monitor.tag,
-    Monitor.name,
-    Monitor.monitor_type,
-    Monitor.default_status,
-    Monitor.is_active,
-    Monitor.is_hidden,
-    MonitorState.at,
-    MonitorState.status_code,
-    MonitorState.span_s,
-    MonitorState.latency_ms,
-)
-"""What a group needs to know of a monitor, for `as_member`."""
-
-
-def as_member(
-    row: Any, weight: float, *, at: int, minutes: int | None, windows: Iterable[tuple[int, int]] = ()
-) -> Member:
-    """A monitor as its group sees it at a moment: as visitors would, with the group's own limit of freshness if it has one."""
-    status = from_code(row.status_code)
-    default = row.default_status if row.monitor_type is MonitorType.NONE else Status.NO_DATA
-    limit_s = 60 * minutes if minutes is not None else display.fresh_for(row.span_s)
-    is_fresh = row.at is not None and at - row.at <= limit_s
-    return Member(
-        name=row.name,
-        status=status if is_fresh else default,
-        weight=weight,
-        latency_ms=row.latency_ms if is_fresh else None,
-        in_maintenance=any(start <= at < end for start, end in windows),
-        is_paused=not row.is_active,
-        is_hidden=row.is_hidden,
-    )
-
-
-def windows_of(session: Session, ids: Iterable[int], moments: Collection[int]) -> dict[int, list[tuple[int, int]]]:
-    """Maintenance windows of these monitors that touch these moments, as half-open spans of seconds."""
-    wanted = sorted(ids)
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    if not wanted:
-        return found
-    query = (
-        select(MaintenanceMonitor.monitor_id, MaintenanceWindow.start_at, MaintenanceWindow.end_at)
-        .join(MaintenanceWindow, MaintenanceWindow.maintenance_id == MaintenanceMonitor.maintenance_id)
-        .where(
-            MaintenanceMonitor.monitor_id.in_(wanted),
-            MaintenanceWindow.state != WindowState.CANCELLED,
-            MaintenanceWindow.start_at <= clock.at(max(moments)),
-            MaintenanceWindow.end_at > clock.at(min(moments)),
-        )
-    )
-    for monitor_id, start, end in session.execute(query):
-        found[monitor_id].append((int(start.timestamp()), int(end.timestamp())))
     return found
 
 

@@ -18,6 +18,7 @@ from kener.domain.groups import (
     WithoutData,
     counts_as,
     cycle,
+    in_words,
     outlook,
     status_of,
 )
@@ -216,6 +217,23 @@ def test_the_outlook_of_a_quorum_is_two_steps() -> None:
     steps = outlook(Rule(strategy=Strategy.QUORUM, quorum=3), [1.0] * 5)
     assert steps == (Step(3, 5, (UP,)), Step(0, 2, (DOWN,)))
     assert outlook(Rule(down_below=50), [8, 1, 1])[1] == Step(1, 2, (DEGRADED, DOWN))
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "told"),
+    [
+        (Rule(), [1] * 5, "With 5 of 5 up it is UP, with 1 to 4 DEGRADED, with none DOWN."),
+        (Rule(strategy=Strategy.WORST), [1] * 2, "With 2 of 2 up it is UP, with 0 or 1 DOWN."),
+        (Rule(strategy=Strategy.BEST), [1], "With 1 of 1 up it is UP, with none DOWN."),
+        (
+            Rule(down_below=50),
+            [8, 1, 1],
+            "With 3 of 3 up it is UP, with 1 or 2 DEGRADED or DOWN, depending on which, with none DOWN.",
+        ),
+    ],
+)
+def test_the_outlook_is_told_in_a_sentence(rule: Rule, weights: list[float], told: str) -> None:
+    assert in_words(outlook(rule, weights)) == told
 
 
 def test_a_cycle_is_found_and_told_from_beginning_to_end() -> None:
