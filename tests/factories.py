@@ -78,10 +78,11 @@ def update_input(state: str, *, at: int | None = None, text: str = "We are on it
     return UpdateInput.model_validate({"state": state, "text": text, "at": None if at is None else clock.at(at)})
 
 
-def plan_maintenance(*monitor_tags: str, start: int, end: int) -> int:
-    """A maintenance with one window. Returns its id."""
-    given = {"title": "Move", "start_at": clock.at(start), "end_at": clock.at(end), "monitor_tags": monitor_tags}
-    return maintenances.plan(MaintenanceInput.model_validate(given), actor=SAM)
+def plan_maintenance(*monitor_tags: str, start: int, end: int, title: str = "Move", **fields: Any) -> int:
+    """A maintenance with one window; with an `rrule`, a series whose windows are as long as the first one. Returns its id."""
+    given = {"title": title, "start_at": clock.at(start), "duration_s": end - start}
+    monitors = [{"monitor_tag": tag} for tag in monitor_tags]
+    return maintenances.plan(MaintenanceInput.model_validate(given | {"monitors": monitors} | fields), actor=SAM)
 
 
 def observe(

@@ -294,7 +294,8 @@ def _words() -> None:
 
 
 def _maintenance() -> None:
-    from kener.domain.inputs import MaintenanceInput
+    from kener.domain.inputs import MaintainedInput, MaintenanceInput
+    from kener.domain.status import Status
     from kener.services import maintenances
 
     start = clock.now().replace(hour=22, minute=0, second=0, microsecond=0) + timedelta(days=3)
@@ -302,10 +303,21 @@ def _maintenance() -> None:
         title="New network switches in Frankfurt",
         description="Uploads to Frankfurt are served from Virginia meanwhile. Expect up to 90 ms more for each request.",
         start_at=start,
-        end_at=start + timedelta(minutes=90),
-        monitor_tags=["storage-fra"],
+        duration_s=90 * 60,
+        monitors=[MaintainedInput(monitor_tag="storage-fra")],
     )
     maintenances.plan(given, actor=_actor())
+    sunday = (clock.now() + timedelta(days=6 - clock.now().weekday())).replace(tzinfo=None)
+    weekly = MaintenanceInput(
+        title="Database patches",
+        description="Reports load a few seconds later while each replica restarts.",
+        start_at=sunday.replace(hour=2, minute=0, second=0, microsecond=0),
+        duration_s=60 * 60,
+        rrule="FREQ=WEEKLY;BYDAY=SU",
+        timezone="Europe/Berlin",
+        monitors=[MaintainedInput(monitor_tag="reporting-db", impact=Status.DEGRADED)],
+    )
+    maintenances.plan(weekly, actor=_actor())
 
 
 def _resume() -> None:

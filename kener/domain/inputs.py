@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -15,16 +16,20 @@ from pydantic import (
     model_validator,
 )
 
-from kener.domain import placeholders
+from kener.domain import placeholders, recurrence
 from kener.domain.alerting import UPTIME_WINDOWS, AlertStatus, AlertType, Rule, Severity, normal_value
 from kener.domain.confirmation import MAX_CONFIRMATIONS
 from kener.domain.incidents import IncidentState
 from kener.domain.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S, check_cron
 from kener.domain.specs import SPECS, HttpUrl, MonitorType
 from kener.domain.status import Status
+from kener.domain.windows import DEFAULT_NOTICES, DEFAULT_REMINDERS, NoticeKind
 
 MAX_BYTES = 64_000
 """What a text column keeps on every database, with room for the words that are put around it."""
+
+MAX_WINDOW_S = 30 * 86_400
+"""How long one window of a maintenance may last."""
 
 TAG = re.compile(r"^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$")
 
@@ -96,6 +101,9 @@ def _tag(value: str) -> str:
 Tag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_tag)]
 
 
+Confirmations = Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)]
+
+
 def _split(value: Any) -> Any:
     """Words in one text stand apart by commas."""
     return [word for word in value.split(",") if word.strip()] if isinstance(value, str) else value
@@ -113,9 +121,6 @@ def _label(value: str) -> str:
 
 Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_no_control), AfterValidator(_label)]
 Labels = Annotated[list[Label], Field(max_length=20), BeforeValidator(_split), AfterValidator(_once)]
-
-
-Confirmations = Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)]
 
 
 class MonitorInput(Input):
@@ -332,22 +337,101 @@ class AlertStatusInput(Input):
         return self
 
 
+class MaintainedInput(Input):
+    """A monitor that a maintenance concerns, and what is shown for it meanwhile."""
+
+    monitor_tag: Tag
+    impact: Literal[Status.UP, Status.DEGRADED, Status.DOWN, Status.MAINTENANCE] = Status.MAINTENANCE
+
+
 class MaintenanceInput(Input):
-    """A maintenance with one window."""
+    """A maintenance: once, or by a rule of RFC 5545. A start without a zone is meant by the clocks of `timezone`."""
 
     title: Name
     description: Prose = ""
-    start_at: Moment
-    end_at: Moment
-    monitor_tags: Annotated[list[Tag], Field(max_length=1000)] = []
+    start_at: datetime
+    duration_s: Annotated[int, Field(ge=60, le=MAX_WINDOW_S)] = 3600
+    rrule: Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(blank_to_none)] = None
+    timezone: Annotated[str, Field(max_length=64)] = "UTC"
+    exdates: Annotated[list[Moment], Field(max_length=1000)] = []
+    is_global: Flag = True
+    is_active: Flag = True
+    monitors: Annotated[list[MaintainedInput], Field(max_length=1000)] = []
+    reminders: Annotated[list[Annotated[int, Field(ge=1, le=43_200)]], Field(max_length=5)] = list(DEFAULT_REMINDERS)
+    notices: Annotated[list[NoticeKind], Field(max_length=10)] = list(DEFAULT_NOTICES)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if not recurrence.is_zone(value):
+            raise ValueError("Choose a time zone from the list, for instance Europe/Berlin.")
+        return value
+
+    @field_validator("rrule")
+    @classmethod
+    def _followed(cls, value: str | None) -> str | None:
+        rule = recurrence.parse(value) if value else None
+        return rule.text if rule else None
+
+    @field_validator("reminders", "notices")
+    @classmethod
+    def _each_once(cls, value: list[Any]) -> list[Any]:
+        order: list[Any] = list(NoticeKind)
+        return sorted(set(value), key=lambda one: order.index(one) if one in order else -one)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.start_at = _by_clocks(self.start_at, "start_at", self.zone).replace(microsecond=0)
+        tags = [one.monitor_tag for one in self.monitors]
+        if len(tags) != len(set(tags)):
+            raise ValueError("monitors: Name every monitor once.")
+        if not self.is_global and not tags:
+            raise ValueError("monitors: Choose a monitor, or let it stand on every page.")
+        if self.rrule:
+            self._check_series()
+        return self
+
+    def _check_series(self) -> None:
+        if not recurrence.EARLIEST <= recurrence.on_the_wall(self.start_at, self.zone) < recurrence.LATEST:
+            raise ValueError("start_at: A series begins between the years 2000 and 2199.")
+        if next(self.series.occurrences(), None) is None:
+            raise ValueError("rrule: This never comes within ten years of the start.")
+        if recurrence.starts_too_often(self.series, timedelta(seconds=self.duration_s)):
+            raise ValueError("duration_s: It would still run when the next one begins.")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def series(self) -> recurrence.Series:
+        rule = recurrence.parse(self.rrule) if self.rrule else None
+        return recurrence.Series(self.start_at, rule, self.zone, frozenset(self.exdates))
+
+
+class SpanInput(Input):
+    """New times of one occurrence. Times without a zone are meant by the clocks of `timezone`."""
+
+    start_at: datetime
+    end_at: datetime
+    timezone: str = "UTC"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        zone = ZoneInfo(self.timezone)
+        self.start_at, self.end_at = (_by_clocks(getattr(self, name), name, zone) for name in ("start_at", "end_at"))
         if self.end_at <= self.start_at:
             raise ValueError("end_at: The end must lie after the start.")
-        if self.end_at - self.start_at > timedelta(days=30):
+        if self.end_at - self.start_at > timedelta(seconds=MAX_WINDOW_S):
             raise ValueError("end_at: A window lasts at most 30 days.")
         return self
+
+
+def _by_clocks(at: datetime, field: str, zone: ZoneInfo) -> datetime:
+    try:
+        return _utc(at if at.tzinfo else recurrence.from_wall(at, zone))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{field}: Enter a date between the years 2 and 9998.") from None
 
 
 _WORDS = {

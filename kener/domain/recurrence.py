@@ -211,26 +211,24 @@ def _years(wall: datetime, number: int) -> datetime:
     return wall.replace(year=wall.year + number)
 
 
-def starts_too_often(series: Series, duration: timedelta, now: datetime) -> bool:
+def starts_too_often(series: Series, duration: timedelta) -> bool:
     """Whether one occurrence still runs when the next begins. Two hours are let pass: clocks may leave them out."""
-    near = [*islice(series.occurrences(min(now, series.start) - timedelta(seconds=1)), 60)]
-    return any(later - earlier < duration - timedelta(hours=2) for earlier, later in pairwise(near))
+    first = islice(series.occurrences(), 60)
+    return any(later - earlier < duration - timedelta(hours=2) for earlier, later in pairwise(first))
 
 
-def patterns(start: datetime) -> list[tuple[str, str]]:
-    """The usual rules for a series that begins at a wall time: `(rule, words)`."""
+def patterns(start: datetime) -> dict[str, str]:
+    """The usual rules for a series that begins at a wall time, by name. They fit its weekday and its day of the month."""
     weekday, nth = _DAYS[start.weekday()], (start.day - 1) // 7 + 1
-    name = _DAY_NAMES[weekday]
-    monthly = "-1" if nth == 5 else str(nth)
-    return [
-        ("FREQ=DAILY", "Every day"),
-        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "Every weekday"),
-        (f"FREQ=WEEKLY;BYDAY={weekday}", f"Every {name}"),
-        (f"FREQ=WEEKLY;INTERVAL=2;BYDAY={weekday}", f"Every second {name}"),
-        (f"FREQ=MONTHLY;BYMONTHDAY={start.day}", f"On the {_nth(start.day)} of every month{_if_any(start.day)}"),
-        (f"FREQ=MONTHLY;BYDAY={monthly}{weekday}", f"On the {_NTHS[int(monthly)]} {name} of every month"),
-        ("FREQ=YEARLY", f"Every year on {start.day} {start:%B}"),
-    ]
+    return {
+        "daily": "FREQ=DAILY",
+        "weekdays": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+        "weekly": f"FREQ=WEEKLY;BYDAY={weekday}",
+        "fortnightly": f"FREQ=WEEKLY;INTERVAL=2;BYDAY={weekday}",
+        "monthly": f"FREQ=MONTHLY;BYMONTHDAY={start.day}",
+        "monthly-weekday": f"FREQ=MONTHLY;BYDAY={-1 if nth == 5 else nth}{weekday}",
+        "yearly": "FREQ=YEARLY",
+    }
 
 
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

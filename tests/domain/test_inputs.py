@@ -1,6 +1,6 @@
 """What people and programs may enter."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from kener.domain.inputs import (
     Input,
     MaintenanceInput,
     MonitorInput,
+    SpanInput,
     UpdateInput,
     check,
 )
@@ -26,7 +27,8 @@ GOOD: dict[type[Input], dict[str, Any]] = {
     AlertConfigurationInput: {"monitor_tags": ["shop"]},
     IncidentInput: {"title": "Shop is down", "start_at": NOON},
     UpdateInput: {"state": "IDENTIFIED", "text": "We found it."},
-    MaintenanceInput: {"title": "New disks", "start_at": NOON, "end_at": ONE},
+    MaintenanceInput: {"title": "New disks", "start_at": NOON},
+    SpanInput: {"start_at": NOON, "end_at": ONE},
 }
 
 
@@ -87,8 +89,17 @@ REFUSALS: list[tuple[type[Input], str, Any, str]] = [
     (UpdateInput, "text", "a" * 20_001, "at most 20000 characters"),
     (UpdateInput, "at", "noon", "Enter a date and time"),
     (MaintenanceInput, "title", "", "This field is needed."),
-    (MaintenanceInput, "end_at", NOON, "The end must lie after the start."),
-    (MaintenanceInput, "end_at", "2026-03-31T12:00:01Z", "at most 30 days"),
+    (MaintenanceInput, "start_at", "soon", "Enter a date and time"),
+    (MaintenanceInput, "duration_s", 59, "from 60 up"),
+    (MaintenanceInput, "duration_s", 30 * 86_400 + 1, "up to 2592000"),
+    (MaintenanceInput, "rrule", "FREQ=HOURLY", "DAILY, WEEKLY, MONTHLY or YEARLY"),
+    (MaintenanceInput, "rrule", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "never comes"),
+    (MaintenanceInput, "rrule", "x" * 501, "at most 500 characters"),
+    (MaintenanceInput, "timezone", "Mars/Olympus", "Choose a time zone"),
+    (MaintenanceInput, "monitors", [{"monitor_tag": "shop"}] * 2, "every monitor once"),
+    (MaintenanceInput, "reminders", [1, 2, 3, 4, 5, 6], "At most 5 entries."),
+    (SpanInput, "end_at", NOON, "The end must lie after the start."),
+    (SpanInput, "end_at", "2026-03-31T12:00:01Z", "at most 30 days"),
 ]
 
 
@@ -176,7 +187,7 @@ def test_c3_thresholds_that_are_seldom_meant_are_allowed_with_a_warning(
     assert [warning.split()[0] for warning in found.warnings()] == warned
 
 
-@pytest.mark.parametrize("kind", [IncidentInput, MaintenanceInput])
+@pytest.mark.parametrize("kind", [IncidentInput, SpanInput])
 def test_a_time_without_a_zone_is_utc(kind: type[Input]) -> None:
     found = accepted(kind, start_at="2026-03-01T12:30", end_at="2026-03-01T14:00+01:00")
     assert found.end_at - found.start_at == timedelta(minutes=30)
@@ -189,7 +200,8 @@ def test_a_time_that_utc_cannot_tell_is_refused(at: str) -> None:
 
 
 def test_what_is_just_long_enough_is_accepted() -> None:
-    assert accepted(MaintenanceInput, end_at="2026-03-31T12:00:00Z").end_at.day == 31
+    assert accepted(SpanInput, end_at="2026-03-31T12:00:00Z").end_at.day == 31
+    assert accepted(MaintenanceInput, duration_s=30 * 86_400).duration_s == 30 * 86_400
     assert len(accepted(MonitorInput, name="a" * 255, description="a" * 20_000).name) == 255
     assert accepted(MonitorInput, cron=",".join("1" * 124) + " * * * *").interval_seconds is None
 
@@ -229,3 +241,29 @@ def test_any_value_in_any_field_is_accepted_or_refused_with_a_sentence(
     named = {field, {"start_at": "end_at", "alert_for": "alert_value", "monitor_type": "type_data"}.get(field, field)}
     assert {name.split(".")[0] for name in mistakes} <= named
     assert all(sentence.endswith(".") for sentence in mistakes.values())
+
+
+def test_a_maintenance_is_meant_by_the_clocks_of_its_zone() -> None:
+    summer = accepted(MaintenanceInput, start_at="2026-07-01T02:00", timezone="Europe/Berlin")
+    assert summer.start_at == datetime(2026, 7, 1, tzinfo=UTC)
+    assert accepted(MaintenanceInput, start_at="2026-07-01T02:00Z", timezone="Europe/Berlin").start_at.hour == 2
+
+
+def test_a_rule_of_the_original_for_once_is_once_and_ten_times_is_ten() -> None:
+    assert accepted(MaintenanceInput, rrule="FREQ=MINUTELY;COUNT=1").rrule is None
+    assert (
+        accepted(MaintenanceInput, rrule=" rrule:freq=weekly;byday=su;count=10").rrule
+        == "FREQ=WEEKLY;BYDAY=SU;COUNT=10"
+    )
+
+
+def test_windows_of_a_series_must_not_overlap_and_a_scoped_one_needs_a_monitor() -> None:
+    assert set(refused(MaintenanceInput, rrule="FREQ=DAILY", duration_s=30 * 3600)) == {"duration_s"}
+    assert set(refused(MaintenanceInput, is_global=False)) == {"monitors"}
+    assert set(refused(MaintenanceInput, reminders=[0], notices=["shouted"])) == {"reminders.0", "notices.0"}
+    assert set(refused(MaintenanceInput, rrule="FREQ=DAILY", start_at="1999-01-01")) == {"start_at"}
+
+
+def test_reminders_come_in_their_order_and_once() -> None:
+    found = accepted(MaintenanceInput, reminders=["60", 1440, 60], notices=["ended", "started", "ended"])
+    assert (found.reminders, found.notices) == ([1440, 60], ["started", "ended"])

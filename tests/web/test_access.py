@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from kener import clock
 from kener.db import Base, reading, transaction
 from kener.domain.inputs import PostMortemInput
-from kener.models import Alert, ApiKey, Delivery, UserSession
+from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, UserSession
 from kener.services import accounts, drills, post_mortems, secrets
 from kener.services.secrets import SecretInput
 from tests import factories
@@ -46,6 +46,7 @@ def things(app: Flask) -> dict[str, object]:
         "key_id": factories.only(ApiKey).id,
         "maintenance_id": factories.plan_maintenance("api", start=clock.epoch() - 60, end=clock.epoch() + 3600),
         "secret_id": secrets.create(SecretInput(name="TOKEN", value="hidden"), actor=factories.SAM),
+        "window_id": factories.only(MaintenanceWindow).id,
         "session_id": 1,
     }
 

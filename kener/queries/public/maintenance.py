@@ -1,24 +1,28 @@
-"""Maintenance that runs or is planned, as visitors read it."""
+"""Maintenance as visitors read it: what runs or is planned, and the page of one maintenance."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from kener import clock
 from kener.models import Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, WindowState
+from kener.queries import maintenances as rows
 
 AHEAD_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
-    """A maintenance window that runs or is planned."""
+    """A maintenance window that runs or is planned. `sentence`: when the series happens; None where it happens once."""
 
     id: int
+    maintenance_id: int
+    sentence: str | None
     title: str
     description: str
     start_at: datetime
@@ -37,30 +41,49 @@ class WindowRow:
 
 
 def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, ...]:
-    """Maintenance that runs or begins within 30 days. What concerns nothing but hidden monitors is as hidden as they are."""
+    """Maintenance that runs or begins within 30 days; of a series what runs, and the next one.
+
+    What concerns nothing but hidden monitors is as hidden as they are.
+    """
     now = clock.now()
     query = (
         select(MaintenanceWindow, Maintenance)
         .join(Maintenance)
         .where(
             MaintenanceWindow.state != WindowState.CANCELLED,
+            Maintenance.is_active.is_(True),
             MaintenanceWindow.end_at > now,
             MaintenanceWindow.start_at < now + timedelta(days=AHEAD_DAYS),
         )
-        .order_by(MaintenanceWindow.start_at)
+        .order_by(MaintenanceWindow.start_at, MaintenanceWindow.id)
     )
     if not staff:
         query = query.where(Maintenance.is_private.is_(False))
-    found = session.execute(query).all()
+    found = _next_of_each(session.execute(query).all(), now)
     concerned = _maintained(session, [maintenance.id for _, maintenance in found])
     windows = []
     for window, maintenance in found:
         monitors = concerned[maintenance.id]
         names = tuple(name for name, is_hidden in monitors if staff or not is_hidden)
         if names or not monitors:
-            text = maintenance.title, maintenance.description
+            sentence = rows.sentence_of(maintenance) if maintenance.rrule else None
+            text = maintenance.id, sentence, maintenance.title, maintenance.description
             windows.append(WindowRow(window.id, *text, window.start_at, window.end_at, names))
     return tuple(windows)
+
+
+def _next_of_each(
+    found: Iterable[Row[MaintenanceWindow, Maintenance]], now: datetime
+) -> list[tuple[MaintenanceWindow, Maintenance]]:
+    """A daily series must not fill the page: what runs, and the first that is to come."""
+    kept, announced = [], set()
+    for window, maintenance in found:
+        if window.start_at > now:
+            if maintenance.id in announced:
+                continue
+            announced.add(maintenance.id)
+        kept.append((window, maintenance))
+    return kept
 
 
 def _maintained(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
@@ -68,10 +91,75 @@ def _maintained(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[st
     query = (
         select(MaintenanceMonitor.maintenance_id, Monitor.name, Monitor.is_hidden)
         .join(Monitor, Monitor.id == MaintenanceMonitor.monitor_id)
-        .where(MaintenanceMonitor.maintenance_id.in_(ids))
+        .where(MaintenanceMonitor.maintenance_id.in_(ids), Monitor.deleted_at.is_(None))
         .order_by(Monitor.name)
     )
     found: dict[int, list[tuple[str, bool]]] = defaultdict(list)
     for maintenance_id, name, is_hidden in session.execute(query):
         found[maintenance_id].append((name, is_hidden))
     return found
+
+
+PAST, UPCOMING = 5, 10
+"""How many occurrences the page of a maintenance shows of either."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenancePage:
+    """One maintenance. `running`, `upcoming` (the next first) and `past` (the last first) are its occurrences."""
+
+    id: int
+    title: str
+    description: str
+    sentence: str
+    is_series: bool
+    is_active: bool
+    is_private: bool
+    zone: ZoneInfo
+    running: tuple[rows.Occurrence, ...]
+    upcoming: tuple[rows.Occurrence, ...]
+    past: tuple[rows.Occurrence, ...]
+    has_more: bool
+    monitors: tuple[rows.Concerned, ...]
+
+    @property
+    def current(self) -> rows.Occurrence | None:
+        """The occurrence that matters: the one that runs, else the next, else the last."""
+        return next(iter((*self.running, *self.upcoming, *self.past)), None)
+
+
+def page(session: Session, maintenance_id: int, *, staff: bool = False) -> MaintenancePage | None:
+    """The page of a maintenance, or None where there is none to be seen: four statements."""
+    found = rows.maintenance(session, maintenance_id)
+    if found is None:
+        return None
+    monitors = tuple(one for one in found.monitors if staff or not one.is_hidden)
+    if not staff and (found.is_private or not found.is_active or (found.monitors and not monitors)):
+        return None
+    now = clock.now()
+    own = select(MaintenanceWindow).where(MaintenanceWindow.maintenance_id == maintenance_id)
+    is_over = or_(
+        MaintenanceWindow.end_at <= now,
+        MaintenanceWindow.state.in_((WindowState.COMPLETED, WindowState.CANCELLED)),
+    )
+    # What was called off and never began is news as long as it lies ahead, and nothing afterwards.
+    last = own.where(is_over, or_(MaintenanceWindow.state != WindowState.CANCELLED, MaintenanceWindow.end_at > now))
+    past = session.scalars(last.order_by(MaintenanceWindow.start_at.desc()).limit(PAST)).all()
+    following = own.where(~is_over).order_by(MaintenanceWindow.start_at, MaintenanceWindow.id).limit(UPCOMING + 2)
+    coming = [rows.occurrence_of(one, now) for one in session.scalars(following)]
+    upcoming = [one for one in coming if not one.is_running]
+    return MaintenancePage(
+        id=found.id,
+        title=found.title,
+        description=found.description,
+        sentence=found.sentence,
+        is_series=found.is_series,
+        is_active=found.is_active,
+        is_private=found.is_private,
+        zone=found.zone,
+        running=tuple(one for one in coming if one.is_running),
+        upcoming=tuple(upcoming[:UPCOMING]),
+        past=tuple(rows.occurrence_of(one, now) for one in past),
+        has_more=len(upcoming) > UPCOMING,
+        monitors=monitors,
+    )

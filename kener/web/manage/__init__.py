@@ -18,6 +18,7 @@ def register(app: Flask) -> None:
     from kener.web.manage.deliveries import routes as deliveries
     from kener.web.manage.incidents import merging, post_mortem  # noqa: F401 - add their routes to the blueprint of the incidents
     from kener.web.manage.incidents import routes as incidents
+    from kener.web.manage.maintenances import occurrences  # noqa: F401 - adds its routes to the blueprint of the maintenances
     from kener.web.manage.maintenances import routes as maintenances
     from kener.web.manage.monitors import routes as monitors
     from kener.web.manage.overview import routes as overview

@@ -1,4 +1,4 @@
-"""Pages for visitors: home, one monitor, one incident."""
+"""Pages for visitors: home, one monitor, one incident, one maintenance."""
 
 from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
@@ -14,6 +14,7 @@ from kener.queries import history
 from kener.queries.glances import glances
 from kener.queries.public import home as home_page
 from kener.queries.public import incidents, ledger
+from kener.queries.public import maintenance as maintenances
 from kener.services import accounts, site
 from kener.web.access import public, safe_next
 from kener.web.errors import answer
@@ -121,6 +122,25 @@ def incident(incident_id: int) -> BaseResponse:
         site=site.read(session),
         incident=found,
         glances=glances(session, incident_id, staff=is_staff()),
+        revision=now,
+    )
+
+
+@bp.get("/maintenances/<id:maintenance_id>")
+@public
+def maintenance(maintenance_id: int) -> BaseResponse:
+    """One maintenance: when it happens, what it concerns. It polls while something of it is to come."""
+    session, now = db.session(), revision()
+    if request.args.get("seen") == now and request.headers.get("HX-Request"):
+        return not_modified()
+    found = maintenances.page(session, maintenance_id, staff=is_staff())
+    if found is None:
+        abort(404)
+    return render(
+        "public/maintenance.html",
+        fragment="live",
+        site=site.read(session),
+        maintenance=found,
         revision=now,
     )
 
