@@ -55,4 +55,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.UDP: _Lazy("udp"),
     MonitorType.GAMEDIG: _Lazy("gamedig"),
     MonitorType.STARTTLS: _Lazy("starttls"),
+    MonitorType.WEBSOCKET: _Lazy("websocket"),
 }

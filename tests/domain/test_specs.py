@@ -21,6 +21,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.UDP: {"host": "ntp.example", "port": 123},
     MonitorType.GAMEDIG: {"gameId": "minecraft", "host": "play.example"},
     MonitorType.STARTTLS: {"host": "mail.example"},
+    MonitorType.WEBSOCKET: {"url": "wss://shop.example/live"},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},
@@ -183,12 +184,12 @@ def test_a_heartbeat_is_degraded_before_it_is_down() -> None:
 @pytest.mark.parametrize(
     ("secret", "fits"),
     [
-        ("a" * 15, False),
-        ("a" * 16, True),
+        ("a" * 21, False),
+        ("a" * 22, True),
         ("A-z_0" * 5, True),
         ("a" * 129, False),
-        ("a" * 16 + "/", False),
-        ("a" * 16 + "\n", False),
+        ("a" * 22 + "/", False),
+        ("a" * 22 + "\n", False),
     ],
 )
 def test_the_secret_of_a_heartbeat_fits_into_an_address(secret: str, fits: bool) -> None:

@@ -19,6 +19,7 @@ from kener.domain.specs.ssl import SslSpec
 from kener.domain.specs.starttls import StarttlsSpec
 from kener.domain.specs.tcp import TcpSpec
 from kener.domain.specs.udp import UdpSpec
+from kener.domain.specs.websocket import WebsocketSpec
 
 __all__ = [
     "SPECS",
@@ -38,6 +39,7 @@ __all__ = [
     "StarttlsSpec",
     "TcpSpec",
     "UdpSpec",
+    "WebsocketSpec",
     "parse_spec",
 ]
 
@@ -51,6 +53,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.UDP: UdpSpec,
     MonitorType.GAMEDIG: GamedigSpec,
     MonitorType.STARTTLS: StarttlsSpec,
+    MonitorType.WEBSOCKET: WebsocketSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

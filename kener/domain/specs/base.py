@@ -4,7 +4,6 @@ A setting's `title` and `description` are its label and help in the form; `json_
 `rows` (of a text area) and `options` (words for choices).
 """
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kener.domain.hosts import ascii_host
-from kener.domain.secrets import names_in
+from kener.domain.secrets import names_in, replaced
 
 
 class MonitorType(StrEnum):
@@ -27,6 +26,7 @@ class MonitorType(StrEnum):
     UDP = "UDP"
     GAMEDIG = "GAMEDIG"
     STARTTLS = "STARTTLS"
+    WEBSOCKET = "WEBSOCKET"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -47,11 +47,12 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.SSL: ("Certificate", "Reads a server's TLS certificate: how long it lasts, and whether it is trusted."),
     MonitorType.DNS: ("DNS", "Asks a resolver for records and compares them."),
     MonitorType.TCP: ("TCP port", "Connects to a port of one host or several; may say something and expect an answer."),
-    MonitorType.GRPC: ("gRPC health", "Asks a gRPC server how it is."),
+    MonitorType.GRPC: ("gRPC health", "Asks a gRPC server for its health."),
     MonitorType.PING: ("Ping", "Sends echo requests (ICMP) to one host or several."),
     MonitorType.UDP: ("UDP port", "Sends a datagram to a port and may expect an answer."),
     MonitorType.GAMEDIG: ("Game server", "Asks a game server for its map and its players."),
     MonitorType.STARTTLS: ("STARTTLS", "Asks a mail server or database to change to TLS, and reads its certificate."),
+    MonitorType.WEBSOCKET: ("WebSocket", "Opens a WebSocket; may send a message and expect one."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
@@ -60,24 +61,26 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.NONE: ("Manual", "Is set by hand or by the API; nothing is checked."),
 }
 
-PLACEHOLDER = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
-"""A secret by its name. Where one stands, a value is checked again when it has been put in."""
 
-
-def _http_url(value: str) -> str:
+def url_with(value: str, *schemes: str) -> str:
+    """A trimmed URL of one of these schemes. Where the name of a secret stands, it is checked again when its value has been put in."""
     value = value.strip()
     if any(c.isspace() or c == '"' or ord(c) < 32 for c in value):
         raise ValueError("A URL has no spaces or quotes in it.")
-    if value.startswith("$") and PLACEHOLDER.match(value):
+    if value.startswith("$") and names_in(value):
         return value
     try:
-        parts = urlsplit(PLACEHOLDER.sub("1", value))
+        parts = urlsplit(replaced(value, lambda _: "1"))
         _ = parts.port
     except ValueError:
         raise ValueError("This is not a valid URL.") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("Start the URL with http:// or https:// and a host name.")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"Start the URL with {' or '.join(f'{one}://' for one in schemes)} and a host name.")
     return value
+
+
+def _http_url(value: str) -> str:
+    return url_with(value, "http", "https")
 
 
 HttpUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_http_url)]
