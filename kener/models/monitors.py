@@ -114,6 +114,9 @@ class MonitorState(Model):
     `raw` is what the newest look said, where a change is not confirmed yet: `held` such looks in a row since `held_since`; NULL and 0
     otherwise. `anchor` is the newest status that confirmation has believed, kept while checks say nothing.
 
+    What checks bring before `manual_until` is not kept: that minute was written by hand. Nothing up to `evaluated_until` is evaluated any
+    more: the newest samples were deleted, and they had their say (E7).
+
     `beat_at` is the newest success of a heartbeat, `run_started_ms` the start of a run that has not ended, in milliseconds since 1970,
     `fail_at` a failure that no success has followed yet, `fail_code` its exit code.
     """
@@ -140,6 +143,8 @@ class MonitorState(Model):
     anchor_code: Mapped[int | None] = mapped_column("anchor", SmallInteger)
     raw_code: Mapped[int | None] = mapped_column("raw", SmallInteger)
     held_since: Mapped[int | None] = mapped_column(BigInteger)
+    manual_until: Mapped[int | None] = mapped_column(BigInteger)
+    evaluated_until: Mapped[int | None] = mapped_column(BigInteger)
     held: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
 
     monitor: Mapped[Monitor] = relationship(back_populates="state")

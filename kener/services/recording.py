@@ -17,7 +17,7 @@ from dataclasses import replace as replaced
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from kener import clock
@@ -31,6 +31,9 @@ from kener.models import MonitorState, Sample, SampleNote
 from kener.services import evaluation, groups, holding, rollups, site
 from kener.services.evaluation import Seen
 from kener.services.holding import Held
+
+MANUAL = "manual"
+"""The source of what a person wrote: it stands in place of what is observed in the same minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class State:
     span_s: int
     since: int | None
     belief: Belief = Belief()
+    manual_until: int | None = None
+    evaluated_until: int | None = None
 
     def follows_gap(self, at: int) -> bool:
         """Whether a sample of this moment comes after more than three intervals without one."""
@@ -93,16 +98,19 @@ def lock(session: Session, monitor_ids: Iterable[int]) -> dict[int, State]:
             MonitorState.raw_code,
             MonitorState.held,
             MonitorState.held_since,
+            MonitorState.manual_until,
+            MonitorState.evaluated_until,
         )
         .where(MonitorState.monitor_id.in_(sorted(monitor_ids)))
         .order_by(MonitorState.monitor_id)
         .with_for_update()
     )
     states = {}
-    for monitor_id, slot, at, status, span_s, since, anchor, raw, held, held_since in session.execute(query):
+    for monitor_id, slot, at, status, span_s, since, anchor, raw, held, held_since, *until in session.execute(query):
         state = states[monitor_id] = State(monitor_id, slot, at, from_code(status), span_s, since)
         if anchor is not None:
             state.belief = Belief(from_code(anchor), None if raw is None else from_code(raw), held, held_since)
+        state.manual_until, state.evaluated_until = until
     return states
 
 
@@ -217,6 +225,8 @@ class _Batch:
                 self._take(states[monitor_id], sample, run)
 
     def _take(self, state: State, sample: Observed, run: list[Held]) -> None:
+        if sample.source != MANUAL and sample.at < (state.manual_until or 0):
+            return
         if state.at is not None and sample.at <= state.at:
             self.late.append(sample)
             return
@@ -229,7 +239,7 @@ class _Batch:
         since = sample.at
         if sample.needed is not AT_ONCE or state.belief.anchor is not Status.NO_DATA:
             sample, seen, since = self._judge(state, sample, seen, run)
-        if not run:
+        if not run and sample.at > (state.evaluated_until or 0):
             self.seen.append(seen)
         if _advance(state, sample, since):
             self.changed.add(state.monitor_id)
@@ -376,6 +386,8 @@ def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> No
 def _keep_late(
     session: Session, samples: Sequence[Observed], states: dict[int, State], *, replace: bool, zone: Any
 ) -> None:
+    if not replace:
+        samples = _without_manual(session, samples)
     if not samples:
         return
     _keep(session, samples, replace=replace)
@@ -394,6 +406,32 @@ def _keep_late(
                 states[monitor_id].belief = Belief()
 
 
+def _without_manual(session: Session, samples: Sequence[Observed]) -> list[Observed]:
+    """Late samples without those of minutes that were written by hand. Few come late, and mostly of one moment."""
+    if not samples:
+        return []
+    minutes = {sample.at - sample.at % 60 for sample in samples}
+    query = select(SampleNote.monitor_id, SampleNote.at).where(
+        SampleNote.monitor_id.in_({sample.monitor_id for sample in samples}),
+        SampleNote.at.between(min(minutes), max(minutes) + 59),
+        SampleNote.source == MANUAL,
+    )
+    written = {(monitor_id, at - at % 60) for monitor_id, at in session.execute(query)}
+    return [sample for sample in samples if (sample.monitor_id, sample.at - sample.at % 60) not in written]
+
+
+def corrected(session: Session, states: dict[int, State], monitor_id: int, *, start: int, end: int) -> Effects:
+    """What follows when stored samples of `[start, end]` of a locked monitor were deleted: roll-ups, its state, the groups above it."""
+    effects, zone, state = Effects(changed=True), site.read(session).tz, states[monitor_id]
+    newest = state.at or end
+    rollups.recompute(session, monitor_id, start=start, end=max(end, min(newest, end + MAX_INTERVAL_S)), zone=zone)
+    if state.belief.held and end >= (state.belief.held_since or 0):
+        holding.write(session, {monitor_id: Belief()})
+    _refresh_newest(session, monitor_id)
+    _evaluate(session, _groups_above(session, {monitor_id}, effects, at=newest, zone=zone), effects)
+    return effects
+
+
 def _forget_notes(session: Session, samples: Sequence[Observed]) -> None:
     by_monitor: dict[int, list[int]] = defaultdict(list)
     for s in samples:
@@ -404,24 +442,33 @@ def _forget_notes(session: Session, samples: Sequence[Observed]) -> None:
 
 
 def _refresh_newest(session: Session, monitor_id: int) -> None:
-    """An edit may have changed the newest sample: the state follows it."""
+    """An edit may have changed or deleted the newest sample: the state follows it."""
     newest = session.execute(
         select(Sample.at, Sample.status, Sample.latency_ms, Sample.span_s)
         .where(Sample.monitor_id == monitor_id)
         .order_by(Sample.at.desc())
         .limit(1)
-    ).one()
-    note = session.get(SampleNote, (monitor_id, newest.at))
-    session.execute(
-        update(MonitorState)
-        .where(MonitorState.monitor_id == monitor_id, MonitorState.at == newest.at)
-        .values(
-            status_code=newest.status,
-            latency_ms=newest.latency_ms,
-            span_s=newest.span_s,
-            error=note.error if note else None,
-        )
-    )
+    ).one_or_none()
+    if newest is None:
+        values = dict.fromkeys(("at", "latency_ms", "error", "since")) | {"status_code": 0, "span_s": 0}
+    else:
+        note = session.get(SampleNote, (monitor_id, newest.at))
+        values = {
+            "at": newest.at,
+            "status_code": newest.status,
+            "latency_ms": newest.latency_ms,
+            "span_s": newest.span_s,
+            "error": note.error if note else None,
+            "since": _since(session, monitor_id, newest.status) or newest.at,
+        }
+    session.execute(update(MonitorState).where(MonitorState.monitor_id == monitor_id).values(values))
+
+
+def _since(session: Session, monitor_id: int, status: int) -> int | None:
+    """When the newest run of this status began."""
+    mine = Sample.monitor_id == monitor_id
+    other = select(func.max(Sample.at)).where(mine, Sample.status != status).scalar_subquery()
+    return session.scalar(select(func.min(Sample.at)).where(mine, Sample.at > func.coalesce(other, 0)))
 
 
 def _write_states(session: Session, samples: Sequence[Observed], states: dict[int, State]) -> None:

@@ -30,6 +30,7 @@ def test_a_span_is_written_a_sample_a_minute_and_read_half_open(api: Api, minute
             "timestamp": at,
             "status": "DEGRADED",
             "latency": 250,
+            "raw_status": None,
             "type": "MANUAL",
             "error": None,
         }

@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.add_column('monitor', sa.Column('deleted_at', Instant(), nullable=True))
     op.add_column('monitor', sa.Column('deleted_by', sa.String(length=255), nullable=True))
     op.create_index(op.f('ix_monitor_deleted_at'), 'monitor', ['deleted_at'])
-    for name in ('run_started_ms', 'fail_at'):
+    for name in ('run_started_ms', 'fail_at', 'manual_until', 'evaluated_until'):
         op.add_column('monitor_state', sa.Column(name, sa.BigInteger(), nullable=True))
     op.add_column('monitor_state', sa.Column('fail_code', sa.SmallInteger(), nullable=True))
     op.add_column('monitor_state', sa.Column('anchor', sa.SmallInteger(), nullable=True))
@@ -204,7 +204,7 @@ def downgrade() -> None:
     for name in ('page_monitor', 'page', 'secret', 'excluded_window', 'heartbeat_signal', 'group_member', 'monitor_parent', 'monitor_label'):
         op.drop_table(name)
     op.drop_column('sample', 'raw')
-    for name in ('held', 'held_since', 'raw', 'anchor', 'fail_code', 'fail_at', 'run_started_ms'):
+    for name in ('held', 'held_since', 'raw', 'anchor', 'fail_code', 'evaluated_until', 'manual_until', 'fail_at', 'run_started_ms'):
         op.drop_column('monitor_state', name)
     op.drop_index(op.f('ix_monitor_deleted_at'), 'monitor')
     for name in ('deleted_by', 'deleted_at', 'retry_delay_ms', 'retries', 'recovery_confirmations', 'failure_confirmations'):
