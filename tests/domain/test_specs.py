@@ -295,6 +295,7 @@ def test_a_game_server_of_the_original_is_taken_over_without_its_script() -> Non
         "guessPort": False,
         "requestRules": False,
     }
+    assert parse_spec(MonitorType.GAMEDIG, stored).model_dump(exclude_none=True) == stored | {"assertions": []}
     assert "assertions" in refused(MonitorType.GAMEDIG, eval="(async function () {})")["eval"]
 
 

@@ -73,7 +73,9 @@ class DnsSpec(AssertedSpec, MeasuredSpec):
     SOURCES: ClassVar[tuple[Source, ...]] = (Source.RECORDS, Source.RCODE, Source.TTL, Source.LATENCY)
 
     host: Name = Field(
-        title="Name", description="An address stands for its name in the reverse zone.", json_schema_extra=CODE
+        title="Name to look up",
+        description="An address stands for its name in the reverse zone.",
+        json_schema_extra=CODE,
     )
     lookupRecord: RecordType = Field("A", title="Records")
     nameServer: OptionalHost = Field(

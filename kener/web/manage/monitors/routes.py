@@ -116,9 +116,15 @@ def test() -> BaseResponse:
 def _tested(seen: Reading | None, errors: dict[str, str]) -> BaseResponse:
     if wants_fragment():
         return render(
-            "manage/monitors/_tested.html", seen=seen, errors=errors, at=clock.now(), site=site.read(db.session())
+            "manage/monitors/_tested.html",
+            tested=True,
+            seen=seen,
+            errors=errors,
+            labels=_labels(request.form.get("monitor_type", "")),
+            at=clock.now(),
+            site=site.read(db.session()),
         )
-    return _form(forms.fields_from(request.form), errors, status=422 if errors else 200, seen=seen)
+    return _form(forms.fields_from(request.form), errors, status=422 if errors else 200, seen=seen, tested=True)
 
 
 @bp.get("/<tag:tag>")
@@ -256,27 +262,34 @@ def _form(
     status: int = 200,
     saved: Monitor | None = None,
     seen: Reading | None = None,
+    tested: bool = False,
     newer: dict[str, tuple[str, str]] | None = None,
 ) -> BaseResponse:
     if saved is None and request.form.get("saved_tag"):
         saved = _find(request.form["saved_tag"])[0]
     kind = MonitorType(fields["monitor_type"]) if fields["monitor_type"] in SPECS else MonitorType.API
-    known = controls.controls(kind)
     return render(
         "manage/monitors/form.html",
         status=status,
         kind=kind,
-        controls=known,
-        labels={name: control.label for name, control in known.items()} | LABELS,
+        controls=controls.controls(kind),
+        labels=_labels(kind),
         testable=kind in probes.PROBES,
         form=fields,
         errors=errors,
         saved=saved,
         seen=seen,
+        tested=tested,
         at=clock.now(),
         newer=newer,
         kinds=KINDS,
     )
+
+
+def _labels(kind: str) -> dict[str, str]:
+    """Fields as the form calls them."""
+    known = controls.controls(MonitorType(kind)) if kind in SPECS else {}
+    return {name: control.label for name, control in known.items()} | LABELS
 
 
 def _find(tag: str) -> Any:
