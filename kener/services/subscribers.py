@@ -19,7 +19,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from kener import clock, jobs
+from kener import clock, jobs, live
 from kener.db import again, transaction
 from kener.domain.incidents import Source
 from kener.domain.subscriptions import (
@@ -418,3 +418,4 @@ def change_offer(offer: Offer, *, actor: Actor) -> None:
         before = rows.offer(session)
         session.merge(Setting(name=rows.SETTING, value=offer.as_json()))
         audit.note(session, actor, "change", "subscriptions", f"{before} → {offer}")
+    live.publish()
