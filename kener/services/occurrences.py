@@ -22,9 +22,10 @@ from kener.domain import recurrence
 from kener.domain.announcements import announcement
 from kener.domain.inputs import MAX_WINDOW_S, SpanInput
 from kener.domain.recurrence import Series
+from kener.domain.subscriptions import NoticeKind as Subject
 from kener.domain.windows import NoticeKind, WindowState, kind_of, turn
 from kener.models import Maintenance, MaintenanceNotice, MaintenanceWindow
-from kener.services import audit
+from kener.services import audit, notices
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
@@ -428,7 +429,27 @@ def _tell(session: Session, window: MaintenanceWindow, key: str, *, now: datetim
 
 
 def _publish(session: Session, window: MaintenanceWindow, kind: NoticeKind, key: str, text: str, now: datetime) -> None:
-    log.info("maintenance %s: %s", window.maintenance_id, key)
+    maintenance = window.maintenance
+    notices.publish(
+        session,
+        notices.Notice(
+            # A reminder of an occurrence that was moved is another one.
+            key=f"window-{window.id}-{key}-{int(window.start_at.timestamp())}",
+            kind=Subject.MAINTENANCE,
+            event=kind.upper(),
+            title=maintenance.title,
+            text=text,
+            at=now,
+            path=f"maintenances/{maintenance.id}",
+            state=window.state.value,
+            monitors={link.monitor_id: link.impact for link in maintenance.monitors},
+            is_global=maintenance.is_global,
+            maintenance_id=maintenance.id,
+            window_id=window.id,
+            start_at=window.start_at,
+            end_at=window.end_at,
+        ),
+    )
 
 
 def _note(session: Session, window: MaintenanceWindow, key: str) -> None:
