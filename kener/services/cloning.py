@@ -23,7 +23,7 @@ from kener.models import (
 from kener.services import audit
 from kener.services.audit import Actor
 from kener.services.errors import NotFound
-from kener.services.monitoring import hash_secret
+from kener.services.heartbeats import hash_secret
 from kener.services.monitors import Saved, refuse_taken
 
 _OWN = {"id", "tag", "name", "heartbeat_hash", "position", "version", "created_at", "updated_at", "is_active"}

@@ -22,7 +22,7 @@ from kener.models import (
     Sample,
     SampleNote,
 )
-from kener.services import drills, rollups, site, trash
+from kener.services import drills, heartbeats, rollups, site, trash
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def prune() -> int:
     removed += _delete(
         delete(Delivery).where(settled, Delivery.created_at < clock.now() - timedelta(days=DELIVERY_DAYS))
     )
+    removed += sum(_delete(statement) for statement in heartbeats.forgettable(reading(), now=now))
     removed += _prune_drills()
     removed += trash.empty()
     log.info("housekeeping removed %s rows", removed)

@@ -4,8 +4,6 @@ No transaction is open while the outside world is asked. Slow targets never hold
 lane's budget is asked again in the slow lane, and goes there directly from then on until it answers in time.
 """
 
-import hashlib
-import hmac
 import json
 import logging
 import random
@@ -21,8 +19,10 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs, live, probes
 from kener.db import again, reading, transaction
+from kener.domain import heartbeats
 from kener.domain import secrets as secret_rules
 from kener.domain.confirmation import AT_ONCE, Needed
+from kener.domain.heartbeats import Signals
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import MAX_INTERVAL_S, Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
@@ -54,7 +54,7 @@ class _Due:
     type: MonitorType
     spec: Spec
     span_s: int
-    beat_at: int | None
+    heard: Signals
     created_at: int
     last_status: Status
     seen_at: int | None
@@ -158,6 +158,9 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
         Monitor.retries,
         Monitor.retry_delay_ms,
         MonitorState.beat_at,
+        MonitorState.run_started_ms,
+        MonitorState.fail_at,
+        MonitorState.fail_code,
         MonitorState.status_code,
         MonitorState.at,
         MonitorState.slot,
@@ -175,7 +178,7 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             type=row.monitor_type,
             spec=NoneSpec(),
             span_s=_span(row.interval_seconds, row.cron, row.slot),
-            beat_at=row.beat_at,
+            heard=Signals(row.beat_at, row.run_started_ms, row.fail_at, row.fail_code),
             created_at=int(row.created_at.timestamp()),
             last_status=from_code(row.status_code),
             seen_at=row.at,
@@ -241,24 +244,10 @@ def _look_here(item: _Due) -> Reading | None:
     """Types that are judged from what we know already. None: there is nothing to record."""
     match item.spec:
         case HeartbeatSpec() as spec:
-            return _heartbeat(spec, item)
+            return heartbeats.judge(spec, item.heard, at=item.slot)
         case NoneSpec(overrideWithLastKnownStatus=True) if item.last_status is not Status.NO_DATA:
             return Reading(item.last_status)
     return None
-
-
-def _heartbeat(spec: HeartbeatSpec, item: _Due) -> Reading:
-    if item.beat_at is None:
-        return Reading(Status.NO_DATA, error="No heartbeat has arrived yet.")
-    quiet_s = item.slot - item.beat_at
-    minutes = quiet_s // 60
-    if quiet_s > spec.downRemainingMinutes * 60:
-        return Reading(Status.DOWN, error=f"No heartbeat for {minutes} minutes, limit {spec.downRemainingMinutes}.")
-    if quiet_s > spec.degradedRemainingMinutes * 60:
-        return Reading(
-            Status.DEGRADED, error=f"No heartbeat for {minutes} minutes, limit {spec.degradedRemainingMinutes}."
-        )
-    return Reading(Status.UP)
 
 
 def _store(seen: Sequence[tuple[_Due, Reading, int]], *, drop: Sequence[_Due] = ()) -> int:
@@ -326,40 +315,6 @@ def _follow(effects: Effects) -> None:
     jobs.enqueue_deliveries(effects.delivery_ids)
     if effects.changed:
         live.publish()
-
-
-def beat(tag: str, secret: str) -> None:
-    """Take a heartbeat: remember when, and record UP at once, so that a recovery shows without waiting for the next check.
-
-    Raises NotFound for an unknown tag, a paused monitor and a wrong secret alike.
-    """
-    session = reading()
-    found = session.execute(
-        select(Monitor.id, Monitor.heartbeat_hash, Monitor.interval_seconds, Monitor.cron).where(
-            Monitor.tag == tag, Monitor.is_active.is_(True), Monitor.monitor_type == MonitorType.HEARTBEAT
-        )
-    ).one_or_none()
-    expected = (found.heartbeat_hash if found else None) or hash_secret("")
-    if not hmac.compare_digest(expected, hash_secret(secret)) or found is None:
-        raise NotFound
-    now = clock.epoch()
-    with transaction() as session:
-        states = recording.lock(session, [found.id])
-        session.execute(update(MonitorState).where(MonitorState.monitor_id == found.id).values(beat_at=now))
-        state = states.get(found.id)
-        effects = Effects()
-        # While all is well the ticks record; a beat is a sample of its own only when it changes the story.
-        if state is not None and state.status is not Status.UP and (state.at is None or now > state.at):
-            span_s = _span(found.interval_seconds, found.cron, now)
-            effects = recording.record(
-                session, [Observed(found.id, now, Status.UP, span_s, source="heartbeat")], states
-            )
-    _follow(effects)
-
-
-def hash_secret(secret: str) -> str:
-    """How a heartbeat secret is kept: it is long and random, so a plain hash is enough."""
-    return hashlib.sha256(b"kener heartbeat " + secret.encode()).hexdigest()
 
 
 def set_samples(

@@ -16,7 +16,7 @@ from kener.models import AffectedMonitor, Incident, Monitor, MonitorLabel, Monit
 from kener.services import alerts, audit, dependencies, drills, groups, recording, scheduling
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
-from kener.services.monitoring import hash_secret
+from kener.services.heartbeats import hash_secret
 from kener.services.recording import State
 
 

@@ -31,7 +31,7 @@ from kener.models import (
 )
 from kener.queries.public import feed as feeds
 from kener.queries.public import incidents as pages
-from kener.services import configurations, incidents, monitoring, outbox
+from kener.services import configurations, heartbeats, incidents, monitoring, outbox
 from kener.services.errors import Refused
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import (
@@ -173,7 +173,7 @@ def test_e1_a_heartbeat_is_evaluated_as_it_is_stored() -> None:
     make_monitor("job", monitor_type="HEARTBEAT", type_data={"secretString": secret})
     fragile(monitor_tags="job")
     observe("job", "DOWN")
-    monitoring.beat("job", secret)
+    heartbeats.take("job", secret)
     assert only(Alert).alert_status is AlertStatus.RESOLVED
 
 

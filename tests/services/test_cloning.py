@@ -9,7 +9,7 @@ from kener.models import AlertConfiguration, Monitor, MonitorParent, Page, PageM
 from kener.services import cloning, monitors, scheduling
 from kener.services.cloning import CloneInput
 from kener.services.errors import NotFound, Refused
-from kener.services.monitoring import hash_secret
+from kener.services.heartbeats import hash_secret
 from kener.services.monitors import Saved
 from tests.factories import SAM, count, every, make_configuration, make_monitor, observe, only
 

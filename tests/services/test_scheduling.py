@@ -16,7 +16,7 @@ from kener.db import transaction
 from kener.domain.schedule import Schedule
 from kener.domain.status import Status, from_code
 from kener.models import MonitorState, Sample, SampleNote
-from kener.services import monitoring, monitors, scheduling
+from kener.services import heartbeats, monitoring, monitors, scheduling
 from kener.services.scheduling import LOST_AFTER_S, Claim
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import SAM, T0, count, every, id_of, make_monitor, observe, only, record, sample
@@ -206,7 +206,7 @@ def test_a_heartbeat_that_never_came_is_no_data_and_one_that_stopped_is_down() -
         assert seen() == {id_of("job"): (Status.NO_DATA, "No heartbeat has arrived yet.")}
     found = []
     with time_machine.travel(clock.at(NOW + 30), tick=False):
-        monitoring.beat("job", secret)
+        heartbeats.take("job", secret)
     for minutes in (2, 6, 11):
         moment = NOW + minutes * 60
         with time_machine.travel(clock.at(moment), tick=False):

@@ -85,9 +85,9 @@ def test_a_heartbeat_tells_its_address_once_and_that_address_works(api: Api, cli
 
 def test_a_heartbeat_takes_a_secret_of_ones_own(api: Api) -> None:
     api.post("/monitors", {"tag": "backup", "name": "Backup", "monitor_type": "HEARTBEAT"})
-    change = {"type_data": {"secretString": "a-secret-of-my-own"}}
+    change = {"type_data": {"secretString": "a-secret-of-my-own-choice"}}
     url = api.patch("/monitors/backup", change)["monitor"]["heartbeat_url"]
-    assert url == "http://localhost/ext/heartbeat/backup/a-secret-of-my-own"
+    assert url == "http://localhost/ext/heartbeat/backup/a-secret-of-my-own-choice"
 
 
 def test_a_deleted_monitor_is_gone(api: Api) -> None:

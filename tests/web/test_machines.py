@@ -16,10 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from kener import __version__, clock, jobs
-from kener.models import Alert, Delivery, MonitorState
+from kener.models import Alert, Delivery, HeartbeatSignal, MonitorState
 from kener.services import monitors, scheduling
 from tests.factories import (
     SAM,
+    every,
     make_configuration,
     make_incident,
     make_monitor,
@@ -86,6 +87,45 @@ def test_whoever_guesses_learns_nothing(client: FlaskClient, app: Flask):
     monitors.resume("paused", actor=SAM)
     assert client.get(paused).status_code == 200
     assert client.delete(right).status_code == 405
+
+
+def test_a_job_tells_what_it_does_in_the_last_word_of_the_address(client: FlaskClient):
+    address = heartbeat()
+    old = address.replace("/job/", "/job:")
+    calls = ["", "/start", "/log", "/0", "/3", "/255", "/fail"]
+    for call in calls:
+        assert client.post(f"{address}{call}", data=b"Backup of 3 files\n").json == {"status": "OK"}
+        assert client.get(f"{old}{call}").status_code == client.head(f"{address}{call}").status_code == 200
+    told = [(signal.kind, signal.exit_code, signal.body) for signal in every(HeartbeatSignal)]
+    assert told[0::3] == [
+        ("success", None, "Backup of 3 files"),
+        ("start", None, "Backup of 3 files"),
+        ("log", None, "Backup of 3 files"),
+        ("success", 0, "Backup of 3 files"),
+        ("fail", 3, "Backup of 3 files"),
+        ("fail", 255, "Backup of 3 files"),
+        ("fail", None, "Backup of 3 files"),
+    ]
+    assert {body for _, _, body in told[1::3] + told[2::3]} == {None}
+    nothing = client.get("/ext/heartbeat/nothing/x").data
+    for word in ("256", "-1", "1.5", "0003", "stop", "²", "x" * 300):
+        answer = client.get(f"{address}/{word}")
+        assert (answer.status_code, answer.data) == (404, nothing)
+
+
+def test_however_much_a_job_says_its_beginning_is_kept(client: FlaskClient):
+    address = heartbeat()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.post(address, data=b"line\n" * 1_000_000, headers=form).status_code == 200
+    assert only(HeartbeatSignal).body == ("line\n" * 2_000).strip()
+
+
+def test_guesses_are_slowed_down_and_jobs_of_one_machine_are_not(client: FlaskClient):
+    addresses = [heartbeat(f"job-{number}") for number in range(3)]
+    for _ in range(60):
+        assert {client.get(address).status_code for address in addresses} == {200}
+    guesses = [client.get(f"/ext/heartbeat/nothing/{number}").status_code for number in range(61)]
+    assert guesses == [404] * 60 + [429]
 
 
 def test_a_heartbeat_is_taken_while_redis_is_away(make_app: Callable[..., Flask]):

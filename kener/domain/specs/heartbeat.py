@@ -1,28 +1,113 @@
 """Heartbeats: jobs that report by themselves."""
 
-from typing import Annotated, ClassVar, Self
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from cronsim import CronSim
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from kener.domain.recurrence import is_zone
+from kener.domain.schedule import check_cron
 from kener.domain.specs.base import Spec
 
-Minutes = Annotated[int, Field(ge=1, le=525_600, json_schema_extra={"unit": "min"})]
+LEEWAY_S = 60
+"""Nobody is late before a minute is over; a grace of under two minutes halves that."""
+
+EARLY_S = 30
+"""A beat that comes so little before its time, by a clock that is fast, is the one that was expected."""
+
+DEFAULT_GRACE_MINUTES = 10
+
+
+def _blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _cron(value: str) -> str:
+    value = " ".join(value.split())
+    if mistake := check_cron(value):
+        raise ValueError(mistake)
+    return value
+
+
+def _zone(value: str) -> str:
+    if not is_zone(value):
+        raise ValueError("Choose a time zone by its name, for instance Europe/Berlin.")
+    return value
+
+
+MINUTES: dict[str, Any] = {"unit": "min"}
+CODE: dict[str, Any] = {"code": True}
+Minutes = Annotated[int, Field(ge=1, le=525_600)]
+OptionalMinutes = Annotated[Minutes | None, BeforeValidator(_blank)]
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+Cron = Annotated[str, Field(max_length=255), AfterValidator(_cron)]
 
 
 class HeartbeatSpec(Spec):
-    """Waits for a call to `/ext/heartbeat/{tag}/{secret}`.
+    """Waits for calls to `/ext/heartbeat/{tag}/{secret}`.
 
+    With `cron` or `period_minutes` it knows when the next one is due; with neither, silence is counted from the newest one.
     `secretString` is write-only: it is kept apart, hashed, and one is made where none is given.
     """
 
     NOT_IN_FORM: ClassVar[frozenset[str]] = frozenset(("secretString",))
 
-    degradedRemainingMinutes: Minutes = Field(5, title="DEGRADED after")
-    downRemainingMinutes: Minutes = Field(10, title="DOWN after")
-    secretString: Annotated[str, Field(min_length=16, max_length=128, pattern=r"^[A-Za-z0-9_\-]+$")] | None = None
+    period_minutes: OptionalMinutes = Field(
+        None, title="Every", description="From one success to the next.", json_schema_extra=MINUTES
+    )
+    cron: Annotated[Cron | None, BeforeValidator(_blank)] = Field(
+        None, title="or by a cron expression", description="As in the job's own crontab.", json_schema_extra=CODE
+    )
+    timezone: Annotated[Zone | None, BeforeValidator(_blank)] = Field(
+        None, title="Time zone", description="Whose clocks the cron expression means; UTC if none is given."
+    )
+    grace_minutes: OptionalMinutes = Field(
+        None,
+        title="Grace",
+        description="Late is DEGRADED; after the grace it is DOWN. A run that has started may take as long.",
+        json_schema_extra=MINUTES,
+    )
+    degradedRemainingMinutes: Minutes = Field(5, title="DEGRADED after", json_schema_extra=MINUTES)
+    downRemainingMinutes: Minutes = Field(10, title="DOWN after", json_schema_extra=MINUTES)
+    secretString: Annotated[str, Field(min_length=22, max_length=128, pattern=r"^[A-Za-z0-9_\-]+$")] | None = None
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
         if self.downRemainingMinutes <= self.degradedRemainingMinutes:
             raise ValueError("downRemainingMinutes: must be above the minutes for DEGRADED.")
+        if self.cron is not None and self.period_minutes is not None:
+            raise ValueError("cron: Choose a period or a cron expression, not both.")
         return self
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it knows when the next beat is due."""
+        return self.cron is not None or self.period_minutes is not None
+
+    @property
+    def grace_s(self) -> int:
+        """How long after it is due a beat may come."""
+        if not self.is_scheduled:
+            return 60 * (self.downRemainingMinutes - self.degradedRemainingMinutes)
+        return 60 * (self.grace_minutes or DEFAULT_GRACE_MINUTES)
+
+    @property
+    def leeway_s(self) -> int:
+        """How much later than due is not late yet."""
+        return min(LEEWAY_S, self.grace_s // 2) if self.is_scheduled else 0
+
+    @property
+    def run_limit_s(self) -> int:
+        """How long a run that has started may take."""
+        if self.is_scheduled or self.grace_minutes is None:
+            return self.grace_s if self.is_scheduled else 60 * self.downRemainingMinutes
+        return 60 * self.grace_minutes
+
+    def due_after(self, beat_at: int) -> int:
+        """When the next beat is due after one of this moment, in seconds since 1970."""
+        if self.cron is not None:
+            after = datetime.fromtimestamp(beat_at, UTC) + timedelta(seconds=EARLY_S)
+            return int(next(CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone or "UTC")))).timestamp())
+        return beat_at + 60 * (self.period_minutes or self.degradedRemainingMinutes)

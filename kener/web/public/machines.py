@@ -1,25 +1,52 @@
 """What other machines call: heartbeats, the health check, metrics."""
 
+import sys
+
 from flask import Blueprint, Response, jsonify, request
+from flask_limiter.util import get_remote_address
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from kener import __version__
 from kener.db import db
+from kener.domain.heartbeats import BODY_BYTES, SignalKind
 from kener.extensions import csrf, limiter
 from kener.queries import health as rows
-from kener.services import monitoring
+from kener.services import heartbeats
+from kener.services.errors import NotFound
 from kener.web.access import public
 
 bp = Blueprint("machines", __name__)
 
+MAX_EXIT_CODE = 255
 
+
+def _job() -> str:
+    """Who calls, and about what: jobs on one machine do not use up each other's calls."""
+    return f"{get_remote_address()} {(request.view_args or {}).get('tag')}"
+
+
+@bp.route("/ext/heartbeat/<tag:tag>:<secret>", methods=["GET", "POST"])
+@bp.route("/ext/heartbeat/<tag:tag>:<secret>/<word>", methods=["GET", "POST"])
 @bp.route("/ext/heartbeat/<tag:tag>/<secret>", methods=["GET", "POST"])
+@bp.route("/ext/heartbeat/<tag:tag>/<secret>/<word>", methods=["GET", "POST"])
 @csrf.exempt  # type: ignore[untyped-decorator]
-@limiter.limit("120 per minute")
+@limiter.limit("120 per minute", key_func=_job)
+@limiter.limit("60 per minute", deduct_when=lambda response: response.status_code == 404)
 @public
-def heartbeat(tag: str, secret: str) -> Response:
-    """Take a beat. An unknown monitor, a paused one and a wrong secret get the same 404."""
-    monitoring.beat(tag, secret)
+def heartbeat(tag: str, secret: str, word: str = "success") -> Response:
+    """Take a signal: a success, or what the last word of the address says: start, fail, log or an exit code.
+
+    An unknown monitor, a paused one and a wrong secret get the same 404.
+    """
+    request.max_content_length = sys.maxsize  # however much a job says, its beginning is taken
+    said = heartbeats.text_of(request.stream.read(BODY_BYTES))
+    if word in set(SignalKind):
+        signal = heartbeats.Signal(SignalKind(word), body=said)
+    elif word.isascii() and word.isdigit() and int(word[:3]) <= MAX_EXIT_CODE and len(word) <= 3:
+        signal = heartbeats.from_exit_code(int(word), said)
+    else:
+        raise NotFound
+    heartbeats.take(tag, secret, signal)
     return jsonify(status="OK")
 
 
