@@ -1,7 +1,7 @@
 """Housekeeping: forget what is older than it is kept, in small batches; rebuild days after a change of time zone."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
@@ -9,9 +9,11 @@ from sqlalchemy import delete, func, select
 
 from kener import clock, live
 from kener.db import reading, transaction
+from kener.domain.subscriptions import SubscriberState
 from kener.models import (
     Alert,
     AuditEntry,
+    Confirmation,
     Decision,
     Delivery,
     DeliveryState,
@@ -19,8 +21,11 @@ from kener.models import (
     Hourly,
     Incident,
     Monitor,
+    Notice,
     Sample,
     SampleNote,
+    Subscriber,
+    Subscription,
 )
 from kener.services import drills, heartbeats, rollups, site, trash
 
@@ -29,6 +34,8 @@ log = logging.getLogger(__name__)
 DECISION_DAYS = 30
 DELIVERY_DAYS = 90
 AUDIT_DAYS = 400
+PENDING_DAYS = 7
+FOLLOWED_DAYS = 30
 _BATCH_S = 7 * 86_400
 
 
@@ -55,6 +62,7 @@ def prune() -> int:
     )
     removed += sum(_delete(statement) for statement in heartbeats.forgettable(reading(), now=now))
     removed += _prune_drills()
+    removed += _prune_subscribers()
     removed += trash.empty()
     log.info("housekeeping removed %s rows", removed)
     return removed
@@ -83,6 +91,37 @@ def _prune_drills() -> int:
         delete(Incident).where(Incident.is_drill.is_(True), Incident.start_at < before),
     )
     return sum(_delete(statement) for statement in old)
+
+
+def _prune_subscribers() -> int:
+    """Addresses that nobody confirmed, what was said long ago, and who followed nothing but incidents that are long over."""
+    now = clock.now()
+    old = now - timedelta(days=DELIVERY_DAYS)
+    asked = select(Confirmation.id).where(
+        Confirmation.subscriber_id == Subscriber.id, Confirmation.created_at >= now - timedelta(days=PENDING_DAYS)
+    )
+    unconfirmed = (
+        Subscriber.state == SubscriberState.PENDING,
+        Subscriber.created_at < now - timedelta(days=PENDING_DAYS),
+        ~asked.exists(),
+    )
+    over = select(Incident.id).where(Incident.end_at < now - timedelta(days=FOLLOWED_DAYS))
+    left = select(Subscription.id).where(Subscription.subscriber_id == Subscriber.id)
+    aimless = (Subscriber.state == SubscriberState.ACTIVE, Subscriber.everything.is_(False), ~left.exists())
+    rows = (
+        delete(Subscriber).where(*unconfirmed),
+        delete(Confirmation).where(Confirmation.created_at < now - timedelta(days=PENDING_DAYS)),
+        delete(Subscription).where(Subscription.incident_id.in_(over)),
+        delete(Subscriber).where(*aimless),
+    )
+    settled = sum(_delete(statement) for statement in rows)
+    return settled + _prune_notices(old)
+
+
+def _prune_notices(before: datetime) -> int:
+    """Old notices with their deliveries, a notice a transaction: there may be ten thousand to each."""
+    ids = reading().scalars(select(Notice.id).where(Notice.created_at < before).order_by(Notice.id).limit(500)).all()
+    return sum(_delete(delete(Notice).where(Notice.id == notice_id)) for notice_id in ids)
 
 
 def _delete(statement: Any) -> int:
