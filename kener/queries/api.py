@@ -66,6 +66,7 @@ class Monitor:
     retry_delay_ms: Annotated[int, Field(description="Milliseconds between these looks.")]
     status: Annotated[Literal["ACTIVE", "INACTIVE"], Field(description="INACTIVE: paused.")]
     is_hidden: YesNo
+    labels: Annotated[list[str], Field(description="For sorting and finding; only operators see them.")]
     parent_tags: Annotated[
         list[str], Field(description="The monitors that it depends on: while one of them is DOWN, its alerts are held.")
     ]
@@ -258,11 +259,13 @@ def monitors(
     category_name: str | None = None,
     monitor_type: MonitorType | None = None,
     is_hidden: bool | None = None,
+    label: str | None = None,
     page: int,
     limit: int,
 ) -> Page[Monitor]:
     """Monitors in the order of the page."""
     query = select(models.Monitor).options(joinedload(models.Monitor.state), selectinload(models.Monitor.parents))
+    query = query.options(selectinload(models.Monitor.labels))
     query = query.order_by(models.Monitor.position, models.Monitor.id)
     if status is not None:
         query = query.where(models.Monitor.is_active.is_(status == "ACTIVE"))
@@ -272,6 +275,8 @@ def monitors(
         query = query.where(models.Monitor.monitor_type == monitor_type)
     if is_hidden is not None:
         query = query.where(models.Monitor.is_hidden.is_(is_hidden))
+    if label is not None:
+        query = query.where(models.Monitor.labels.any(models.MonitorLabel.label == label))
     now = clock.epoch()
     return _page(query, lambda row: _monitor(row, now), page, limit)
 
@@ -452,6 +457,7 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         status="ACTIVE" if row.is_active else "INACTIVE",
         is_hidden=_yes_no(row.is_hidden),
         parent_tags=[parent.tag for parent in row.parents],
+        labels=[one.label for one in row.labels],
         current_status=seen,
         latency_ms=state.latency_ms if seen is state.status else None,
         created_at=row.created_at,

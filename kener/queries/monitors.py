@@ -1,11 +1,12 @@
 """Monitors as operators see them: the list, one of them, its recent samples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from kener import clock
 from kener.domain import display
@@ -16,12 +17,16 @@ from kener.models import (
     Alert,
     AlertConfiguration,
     Monitor,
+    MonitorLabel,
     MonitorState,
     Sample,
     SampleNote,
     configuration_monitor,
 )
 from kener.queries.paging import Part, like, part
+
+KEPT = timedelta(days=7)
+"""How long a deleted monitor can be had back."""
 
 PAUSED = "PAUSED"
 SORTS = ("name", "status", "latency", "checked")
@@ -42,6 +47,7 @@ class MonitorLine:
     latency_ms: int | None
     checked_at: datetime | None
     error: str | None
+    labels: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -71,10 +77,72 @@ class SampleLine:
 
 
 def monitors(
-    session: Session, *, q: str = "", status: str = "", kind: str = "", sort: str = "name", page: int = 1
+    session: Session,
+    *,
+    q: str = "",
+    status: str = "",
+    kind: str = "",
+    label: str = "",
+    sort: str = "name",
+    page: int = 1,
 ) -> Part[MonitorLine]:
-    """The list: two statements. `status`: a status, or PAUSED."""
-    query = select(Monitor, MonitorState).join(MonitorState)
+    """The list: three statements. `status`: a status, or PAUSED."""
+    query = _matching(select(Monitor, MonitorState).join(MonitorState), q, status, kind, label)
+    query = query.options(selectinload(Monitor.labels)).order_by(*_order(sort))
+    return part(session, query, page=page, row=lambda row: _line(*row, labelled=True), whole=True)
+
+
+def matching_tags(
+    session: Session, *, q: str = "", status: str = "", kind: str = "", label: str = "", limit: int
+) -> list[str]:
+    """The tags of all monitors that a list would show, by name."""
+    query = _matching(select(Monitor.tag).join(MonitorState), q, status, kind, label)
+    return list(session.scalars(query.order_by(func.lower(Monitor.name), Monitor.id).limit(limit)))
+
+
+def by_tags(session: Session, tags: Sequence[str]) -> list[MonitorLine]:
+    """These monitors, by name; those that are not there are left out."""
+    query = select(Monitor, MonitorState).join(MonitorState).where(Monitor.tag.in_(tags))
+    return [_line(*row) for row in session.execute(query.order_by(func.lower(Monitor.name), Monitor.id))]
+
+
+def labels(session: Session) -> list[tuple[str, int]]:
+    """Every label with the number of monitors that have it."""
+    query = select(MonitorLabel.label, func.count()).join(Monitor, Monitor.id == MonitorLabel.monitor_id)
+    grouped = query.group_by(MonitorLabel.label).order_by(MonitorLabel.label)
+    return [(label, number) for label, number in session.execute(grouped)]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedLine:
+    """A monitor that can be had back until `until`."""
+
+    tag: str
+    name: str
+    deleted_at: datetime
+    deleted_by: str
+    until: datetime
+
+
+def deleted(session: Session, *, page: int = 1, size: int = 50) -> Part[DeletedLine]:
+    """What was deleted, the newest first."""
+    query = select(Monitor).where(Monitor.deleted_at.is_not(None)).order_by(Monitor.deleted_at.desc(), Monitor.id)
+    return part(session, query.execution_options(deleted=True), page=page, size=size, row=_deleted)
+
+
+def deleted_one(session: Session, tag: str) -> DeletedLine | None:
+    """One that was deleted, or None."""
+    query = select(Monitor).where(Monitor.tag == tag, Monitor.deleted_at.is_not(None))
+    found = session.scalars(query.execution_options(deleted=True)).one_or_none()
+    return _deleted(found) if found else None
+
+
+def _deleted(found: Monitor) -> DeletedLine:
+    at = found.deleted_at or clock.now()
+    return DeletedLine(found.tag, found.name, at, found.deleted_by or "", at + KEPT)
+
+
+def _matching(query: Any, q: str, status: str, kind: str, label: str) -> Any:
     if q:
         pattern = like(q)
         query = query.where(
@@ -82,15 +150,18 @@ def monitors(
                 Monitor.name.ilike(pattern, escape="\\"),
                 Monitor.tag.ilike(pattern, escape="\\"),
                 Monitor.category_name.ilike(pattern, escape="\\"),
+                Monitor.labels.any(MonitorLabel.label.ilike(pattern, escape="\\")),
             )
         )
+    if label:
+        query = query.where(Monitor.labels.any(MonitorLabel.label == label))
     if kind:
         query = query.where(Monitor.monitor_type == kind)
     if status == PAUSED:
         query = query.where(Monitor.is_active.is_(False))
     elif status:
         query = query.where(Monitor.is_active.is_(True), _seen() == Status(status).code)
-    return part(session, query.order_by(*_order(sort)), page=page, row=lambda row: _line(*row), whole=True)
+    return query
 
 
 def _seen() -> Any:
@@ -123,10 +194,10 @@ def _order(sort: str) -> tuple[Any, ...]:
 def line(session: Session, tag: str) -> MonitorLine | None:
     """One monitor, or None."""
     row = session.execute(select(Monitor, MonitorState).join(MonitorState).where(Monitor.tag == tag)).one_or_none()
-    return _line(*row) if row else None
+    return _line(*row, labelled=True) if row else None
 
 
-def _line(monitor: Monitor, state: MonitorState) -> MonitorLine:
+def _line(monitor: Monitor, state: MonitorState, *, labelled: bool = False) -> MonitorLine:
     default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
     seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=clock.epoch(), default=default)
     return MonitorLine(
@@ -141,6 +212,7 @@ def _line(monitor: Monitor, state: MonitorState) -> MonitorLine:
         latency_ms=state.latency_ms,
         checked_at=clock.at(state.at) if state.at is not None else None,
         error=state.error,
+        labels=tuple(one.label for one in monitor.labels) if labelled else (),
     )
 
 

@@ -1,7 +1,6 @@
 """What was deleted: had back, or gone for good."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -10,12 +9,11 @@ from kener import clock, jobs, live
 from kener.db import reading, transaction
 from kener.domain.specs import MonitorType
 from kener.models import AlertConfiguration, Monitor, configuration_monitor
+from kener.queries.monitors import KEPT
 from kener.services import audit, drills, groups, recording, scheduling
 from kener.services.audit import SYSTEM, Actor
 from kener.services.errors import NotFound
 from kener.services.monitors import watches_anything
-
-KEPT = timedelta(days=7)
 
 
 def restore(tag: str, *, actor: Actor) -> None:

@@ -56,7 +56,7 @@ REFUSALS: list[tuple[type[Input], str, Any, str]] = [
     (MonitorInput, "description", "a" * 20_001, "at most 20000 characters"),
     (MonitorInput, "description", "a\0b", "NUL"),
     (MonitorInput, "external_url", "javascript:alert(1)", "http:// or https://"),
-    (MonitorInput, "monitor_type", "PING", "Choose one of API, HEARTBEAT or NONE."),
+    (MonitorInput, "monitor_type", "PIGEON", "Choose one of"),
     (MonitorInput, "interval_seconds", 9, "from 10 up"),
     (MonitorInput, "interval_seconds", 86_401, "up to 86400"),
     (MonitorInput, "interval_seconds", "soon", "Enter a whole number."),

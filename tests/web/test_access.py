@@ -13,7 +13,7 @@ from kener import clock
 from kener.db import Base, reading, transaction
 from kener.domain.inputs import PostMortemInput
 from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, UserSession
-from kener.services import accounts, drills, post_mortems, secrets
+from kener.services import accounts, drills, monitors, post_mortems, secrets
 from kener.services.secrets import SecretInput
 from tests import factories
 
@@ -34,8 +34,13 @@ def things(app: Flask) -> dict[str, object]:
     update_id = factories.post(incident_id, "RESOLVED", at=clock.epoch() - 300)
     post_mortems.write(incident_id, PostMortemInput(text="A cable."), actor=factories.SAM)
     accounts.create_api_key("robot", actor=factories.SAM)
+    for tag in ("deleted", "purged"):
+        factories.make_monitor(tag)
+        monitors.delete(tag, actor=factories.SAM)
     return {
         "tag": "api",
+        "deleted_tag": "deleted",
+        "purged_tag": "purged",
         "trigger_id": trigger_id,
         "config_id": config_id,
         "drill_id": drills.start(config_id, actor=factories.SAM),

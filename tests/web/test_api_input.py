@@ -105,6 +105,7 @@ def test_no_value_in_any_field_of_a_change_breaks_the_server(api: Api) -> None:
         "trigger_id": api.post("/triggers", {"name": "T", "trigger_type": "webhook", "url": "https://example.com"}),
         "config_id": api.post("/alert-configurations", {"monitor_tags": ["1"]}),
         "incident_id": api.post("/incidents", {"title": "I", "start_date_time": 1_700_000_000}),
+        "secret_id": api.post("/secrets", {"name": "TOKEN", "value": "hidden"}),
     }
     numbers = {name: str(next(iter(answer.values()))["id"]) for name, answer in made.items()}
     comment = api.post(f"/incidents/{numbers['incident_id']}/comments", {"comment": "C", "state": "IDENTIFIED"})

@@ -96,7 +96,32 @@ def test_a_deleted_monitor_is_gone(api: Api) -> None:
     for method in ("GET", "DELETE"):
         assert api.send(method, "/monitors/office", expect=404)["error"]["code"] == "NOT_FOUND"
     api.patch("/monitors/office", {"name": "x"}, expect=404)
+    assert "was deleted" in api.refused("POST", "/monitors", MANUAL)["tag"]
+    assert [one["tag"] for one in api.get("/deleted-monitors")["deleted_monitors"]] == ["office"]
+    assert api.post("/deleted-monitors/office/restore", expect=200)["monitor"]["tag"] == "office"
+    api.delete("/monitors/office")
+    api.delete("/deleted-monitors/office")
+    api.delete("/deleted-monitors/office", expect=404)
     api.post("/monitors", MANUAL)
+
+
+def test_monitors_are_labelled_and_found_by_label(api: Api) -> None:
+    api.post("/monitors", MANUAL | {"labels": ["eu", "shop", "eu"]})
+    assert api.get("/monitors/office")["monitor"]["labels"] == ["eu", "shop"]
+    assert api.get("/monitors", label="shop")["total"] == 1
+    assert api.get("/monitors", label="us")["total"] == 0
+    assert api.patch("/monitors/office", {"name": "Head office"})["monitor"]["labels"] == ["eu", "shop"]
+    assert api.patch("/monitors/office", {"labels": []})["monitor"]["labels"] == []
+    assert api.refused("PATCH", "/monitors/office", {"labels": ["a,b"]}).keys() == {"labels.0"}
+
+
+def test_a_heartbeat_is_cloned_with_an_address_of_its_own(api: Api) -> None:
+    made = api.post("/monitors", {"tag": "job", "name": "Job", "monitor_type": "HEARTBEAT"})["monitor"]
+    copy = api.post("/monitors/job/clone", {"tag": "copy", "name": "Copy"})["monitor"]
+    assert copy["status"] == "INACTIVE"
+    assert copy["heartbeat_url"] not in (None, made["heartbeat_url"])
+    assert api.refused("POST", "/monitors/job/clone", {"tag": "job", "name": "Copy"}).keys() == {"tag"}
+    api.post("/monitors/nobody/clone", {"tag": "third", "name": "Third"}, expect=404)
 
 
 def test_a_tag_is_taken_once_and_never_changes(api: Api) -> None:
@@ -118,7 +143,7 @@ def test_a_tag_is_taken_once_and_never_changes(api: Api) -> None:
         ({"name": "half a pair \ud800"}, "name"),
         ({"status": "PAUSED"}, "status"),
         ({"is_hidden": "MAYBE"}, "is_hidden"),
-        ({"monitor_type": "PING"}, "monitor_type"),
+        ({"monitor_type": "PIGEON"}, "monitor_type"),
         ({"default_status": "MAINTENANCE"}, "default_status"),
         ({"interval_seconds": 9}, "interval_seconds"),
         ({"interval_seconds": "often"}, "interval_seconds"),

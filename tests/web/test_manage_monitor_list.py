@@ -1,8 +1,11 @@
 """The list of monitors: found, sorted, paged, paused in place; and how one is deleted."""
 
+from urllib.parse import urlencode
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import MultiDict
 
 from kener import clock
 from kener.models import Alert, AlertConfiguration, Monitor, Sample
@@ -155,21 +158,82 @@ def test_pausing_ends_alerts_and_redraws_the_page_in_place(editor: FlaskClient) 
     assert factories.only(Monitor).is_active
 
 
-def test_a_monitor_goes_once_its_name_was_typed(editor: FlaskClient) -> None:
+def test_a_deleted_monitor_is_gone_can_be_had_back_and_goes_for_good_once_its_name_was_typed(
+    editor: FlaskClient,
+) -> None:
     factories.make_monitor("api", name=LONG)
     factories.make_configuration("api", failure_threshold=1)
     factories.observe("api", "DOWN", "DOWN")
     page = visit(editor, "/manage/monitors/api").click("Delete…")
-    assert "2 samples and 1 alert configuration that watches nothing else go with it" in page.text
+    assert "2 samples" in page.text
+    assert "1 alert configuration that watches nothing else" in page.text
     assert "1 active alert will end" in page.text
-    page = page.form("Delete monitor and samples").fill(confirm="api").submit(status=422)
-    assert "This is not the name." in page.texts("#e-confirm")[0]
-    assert factories.count(Monitor) == 1
-    page = page.form("Delete monitor and samples").fill(confirm=f" {LONG} ").submit()
-    assert (page.url, factories.count(Monitor), factories.count(Sample)) == ("/manage/monitors", 0, 0)
-    assert factories.count(AlertConfiguration) == 0
-    assert factories.only(Alert).monitor_name == LONG
+    page = page.form("Delete monitor").submit()
+    assert "It can be had back for seven days." in page.text
     assert editor.get("/manage/monitors/api").status_code == 404
+    assert LONG[:60] in page.form("Undo").submit().heading
+    assert (factories.count(Monitor), factories.count(Sample), factories.count(AlertConfiguration)) == (1, 2, 1)
+    visit(editor, "/manage/monitors/api").click("Delete…").form("Delete monitor").submit()
+    page = visit(editor, "/manage/monitors").click("Deleted monitors").click("Delete for good…")
+    page = page.form("Delete for good").fill(confirm="api").submit(status=422)
+    assert "This is not the name." in page.texts("#e-confirm")[0]
+    assert factories.count(Sample) == 2
+    page = page.form("Delete for good").fill(confirm=f" {LONG} ").submit()
+    assert "Nothing was deleted within the last seven days." in page.text
+    assert (factories.count(Sample), factories.count(AlertConfiguration)) == (0, 0)
+    assert factories.only(Alert).monitor_name == LONG
+
+
+def test_labels_are_entered_shown_and_found(editor: FlaskClient) -> None:
+    for tag, labels in (("api", ["eu", "shop"]), ("web", ["shop"]), ("db", [])):
+        factories.make_monitor(tag, labels=labels)
+    page = visit(editor, "/manage/monitors")
+    assert names(page.form("Filter").fill(label="shop").submit()) == ["Api", "Web"]
+    assert names(page.form("Filter").fill(q="eu").submit()) == ["Api"]
+    edit = visit(editor, "/manage/monitors/web/edit")
+    assert edit.form("Save")["labels"] == ["shop"]
+    page = edit.form("Save").fill(labels=" us ,shop, us").submit()
+    assert names(page.click("us")) == ["Web"]
+    page = visit(editor, "/manage/monitors/web/edit").form("Save").fill(labels="x" * 65).submit(status=422)
+    assert "Row 1: Use at most 64 characters." in page.text
+    visit(editor, "/manage/monitors/web/edit").form("Save").fill(labels="").submit()
+    assert names(visit(editor, "/manage/monitors?label=shop")) == ["Api"]
+
+
+def test_many_monitors_are_chosen_looked_at_once_more_and_changed(editor: FlaskClient) -> None:
+    for tag in ("api", "web", "db"):
+        factories.make_monitor(tag)
+    page = visit(editor, "/manage/monitors")
+    form = page.form("Go on")
+    data = MultiDict([("act", "label"), ("tags", "api"), ("tags", "web"), ("tags", "nobody"), ("tags", "../x")])
+    page = visit(editor, f"{form.tag['action']}?{urlencode(list(data.items(multi=True)))}")
+    assert page.heading == "Add labels: 2 monitors"
+    page = page.form("Add labels (2)").submit(status=422)
+    assert "This field is needed." in page.text
+    page = page.form("Add labels (2)").fill(labels="shop").submit()
+    assert "2 monitors labelled." in page.text
+    assert names(visit(editor, "/manage/monitors?label=shop")) == ["Api", "Web"]
+    page = visit(editor, "/manage/monitors/-/many?act=pause&all=true&label=shop").form("Pause (2)").submit()
+    assert "2 monitors paused." in page.text
+    assert names(visit(editor, "/manage/monitors?status=PAUSED")) == ["Api", "Web"]
+    page = visit(editor, "/manage/monitors/-/many?act=delete&all=true").form("Delete (3)").submit()
+    assert page.heading == "Deleted monitors"
+    assert factories.count(Monitor) == 0
+    assert "No monitor was chosen." in visit(editor, "/manage/monitors/-/many?act=nonsense&tags=api").text
+
+
+def test_a_monitor_is_cloned(editor: FlaskClient) -> None:
+    factories.make_monitor("api", name="Payment API", labels=["shop"])
+    page = visit(editor, "/manage/monitors/api").click("Clone")
+    assert page.form("Clone monitor")["name"] == ["Payment API (copy)"]
+    page = page.form("Clone monitor").fill(name="Payment API", tag="api").submit(status=422)
+    assert "The tag api is taken." in page.text
+    page = page.form("Clone monitor").fill(name="Refunds", tag="").submit()
+    assert page.heading == "Refunds Paused"
+    assert page.url == "/manage/monitors/refunds"
+    factories.make_monitor("job", monitor_type="HEARTBEAT")
+    page = visit(editor, "/manage/monitors/job/clone").form("Clone monitor").submit()
+    assert "/ext/heartbeat/job-copy/" in page.html
 
 
 def test_a_long_name_full_of_markup_stays_a_name_everywhere(editor: FlaskClient) -> None:

@@ -222,10 +222,15 @@
   /* Controls that only script can serve are hidden in the page and shown here; the reverse for what script makes needless. */
   const enhance = (within) => {
     for (const button of all("[data-add-row]", within)) button.hidden = false;
+    for (const box of all("[data-check-all]", within)) box.hidden = false;
     for (const button of all("[data-copy]", within)) button.hidden = !navigator.clipboard;
     for (const button of all("form[data-submit-on-change] button", within)) button.hidden = true;
   };
 
+  on("change", ({ target }) => {
+    if (!target.dataset?.checkAll) return;
+    for (const box of all(`input[name="${target.dataset.checkAll}"]`, target.closest("table"))) box.checked = target.checked;
+  });
   on("change", ({ target }) => target.form?.matches("[data-submit-on-change]") && target.form.requestSubmit());
   on("submit", (event) => event.defaultPrevented || busy(event.submitter));
   on("click", (event) => {

@@ -18,6 +18,7 @@ from kener.web.api import (
     deliveries,
     drills,
     incidents,
+    monitor_acts,
     monitors,
     samples,
     secrets,
@@ -34,6 +35,7 @@ PREFIX = "/api/v4"
 ABOUT_TAG = "Document"
 RESOURCES = (
     monitors,
+    monitor_acts,
     samples,
     incidents,
     comments,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
-from kener.domain.inputs import Confirmations, Flag, MonitorInput, Name
+from kener.domain.inputs import Confirmations, Flag, Label, MonitorInput, Name
 from kener.domain.specs import SPECS, MonitorType
 from kener.queries import api as rows
 from kener.services import monitors
@@ -83,6 +83,7 @@ class MonitorFilters(Paging):
     category_name: Name | None = None
     monitor_type: MonitorType | None = None
     is_hidden: Flag | None = None
+    label: Label | None = None
     limit: Annotated[int, Field(ge=1, le=1000, description="How many on a page.")] = 1000
 
 
@@ -143,12 +144,12 @@ def update(monitor_tag: str, changes: Changes[NewMonitor]) -> Answer:
 @api_key_required
 @operation(tag=TAG, answer=Message)
 def destroy(monitor_tag: str) -> Answer:
-    """Delete a monitor with its samples.
+    """Delete a monitor.
 
-    Its active alerts end with a reason; incidents keep its name.
+    Its active alerts end with a reason; incidents keep its name. For seven days it can be restored, with its samples.
     """
     monitors.delete(monitor_tag, actor=actor())
-    return Message(message=f"The monitor {monitor_tag} was deleted.")
+    return Message(message=f"The monitor {monitor_tag} was deleted. It can be restored for seven days.")
 
 
 def _as_given(monitor: rows.Monitor) -> dict[str, Any]:

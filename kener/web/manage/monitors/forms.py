@@ -38,6 +38,7 @@ def defaults(kind: MonitorType) -> dict[str, Any]:
         **{name: MonitorInput.model_fields[name].default for name in _PATIENCE},
         "is_active": True,
         "is_hidden": False,
+        "labels": "",
         **{name: control.shown(_raw(control.default)) for name, control in controls(kind).items()},
     }
 
@@ -57,6 +58,7 @@ def fields_of(monitor: Monitor) -> dict[str, Any]:
     return {
         **defaults(kind),
         **{name: getattr(monitor, name) for name in (*_COMMON, "is_active", "is_hidden")},
+        "labels": ", ".join(one.label for one in monitor.labels),
         **{name: control.shown(data[name]) for name, control in controls(kind).items() if name in data},
     }
 
@@ -64,7 +66,7 @@ def fields_of(monitor: Monitor) -> dict[str, Any]:
 def fields_from(form: Form) -> dict[str, Any]:
     """What was typed, for showing a refused form again."""
     return {
-        **{name: form.get(name, "") for name in (*_COMMON, "monitor_type")},
+        **{name: form.get(name, "") for name in (*_COMMON, "monitor_type", "labels")},
         **ticked(form, "is_active", "is_hidden"),
         **{name: control.typed(form) for name, control in _controls(form).items()},
     }
@@ -86,6 +88,7 @@ def read(
     raw["tag"] = tag or raw.get("tag") or tag_from(raw.get("name", ""))
     raw["name"] = form.get("name", "")
     raw["monitor_type"] = form.get("monitor_type", "")
+    raw["labels"] = form.get("labels", "")
     raw["is_hidden"] = form.get("is_hidden") == "true"
     raw["status"] = "ACTIVE" if form.get("is_active") == "true" else "INACTIVE"
     settings = {name: control.given(form) for name, control in _controls(form).items()}

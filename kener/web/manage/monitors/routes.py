@@ -47,12 +47,14 @@ SORTS = {prefix + key: key for key in rows.SORTS for prefix in ("", "-")}
 def index() -> BaseResponse:
     """The list: search, filters, order and paging are done by the server."""
     q, status, kind = lists.text(), lists.one_of("status", STATUSES), lists.one_of("type", KINDS)
-    sort = lists.one_of("sort", SORTS) or "name"
-    part = rows.monitors(db.session(), q=q, status=status, kind=kind, sort=sort, page=lists.page_number())
+    sort, label, session = lists.one_of("sort", SORTS) or "name", lists.text("label"), db.session()
+    part = rows.monitors(session, q=q, status=status, kind=kind, label=label, sort=sort, page=lists.page_number())
+    gone = request.args.get("deleted", "")
     labels = {
         "q": q and f"Search: {q}",
         "status": status and f"Status: {STATUSES[status]}",
         "type": kind and f"Type: {KINDS[kind]}",
+        "label": label and f"Label: {label}",
     }
     return render(
         "manage/monitors/index.html",
@@ -60,7 +62,9 @@ def index() -> BaseResponse:
         part=part,
         foot=lists.foot(part),
         tags=lists.tags(labels),
-        chosen={"q": q, "status": status, "type": kind, "sort": sort},
+        chosen={"q": q, "status": status, "type": kind, "label": label, "sort": sort},
+        label_options=[(one, f"{one} ({number})") for one, number in rows.labels(session)],
+        gone=rows.deleted_one(session, gone) if TAG.match(gone) else None,
         sort=sort,
         sort_url=lists.sort_url,
         statuses=STATUSES,
@@ -88,10 +92,11 @@ def create() -> BaseResponse:
     except Refused as refused:
         return _form(forms.fields_from(request.form), refused.errors, status=422)
     checked = given.monitor_type in probes.PROBES and given.status == "ACTIVE"
-    return _saved(saved, f"{given.name} is added." + (" Its first check runs now." if checked else ""))
+    return saved_page(saved, f"{given.name} is added." + (" Its first check runs now." if checked else ""))
 
 
-def _saved(saved: Saved, message: str) -> BaseResponse:
+def saved_page(saved: Saved, message: str) -> BaseResponse:
+    """After a save: the monitor's page, or the secret address that is shown this once."""
     if saved.secret is None:
         return done(url_for(".show", tag=saved.tag), message)
     address = f"{origin()}/ext/heartbeat/{saved.tag}/{saved.secret}"
@@ -136,7 +141,7 @@ def show(tag: str) -> BaseResponse:
 
 def _show(tag: str, *, message: str | None = None) -> BaseResponse:
     session = db.session()
-    monitor, state = _find(tag)
+    monitor, state = find(tag)
     here = site.read(session)
     public = next(iter(ledger.monitors(session, here, staff=True, tag=tag)), None)
     chosen = lists.one_of("samples", {"TROUBLE": ""})
@@ -170,7 +175,7 @@ def _settings(monitor: Monitor) -> list[tuple[str, str]]:
 @requires(Permission.EDIT)
 def edit(tag: str) -> BaseResponse:
     """The form of a stored monitor."""
-    monitor, _ = _find(tag)
+    monitor, _ = find(tag)
     fields = forms.fields_of(monitor)
     kind = lists.one_of("type", KINDS)
     if kind and kind != fields["monitor_type"]:
@@ -184,7 +189,7 @@ def edit(tag: str) -> BaseResponse:
 @requires(Permission.EDIT)
 def update(tag: str) -> BaseResponse:
     """Change a monitor."""
-    monitor, _ = _find(tag)
+    monitor, _ = find(tag)
     given, errors = forms.read(request.form, tag=tag, saved=monitor)
     if given is None:
         return _form(forms.fields_from(request.form), errors, saved=monitor, status=422)
@@ -194,9 +199,9 @@ def update(tag: str) -> BaseResponse:
         return _form(forms.fields_from(request.form), refused.errors, saved=monitor, status=422)
     except Conflict:
         db.session().expire_all()
-        newer = forms.newer_than(request.form, _find(tag)[0])
+        newer = forms.newer_than(request.form, find(tag)[0])
         return _form(forms.fields_from(request.form), {}, saved=monitor, status=409, newer=newer)
-    return _saved(saved, "Saved. Counts from the next check on.")
+    return saved_page(saved, "Saved. Counts from the next check on.")
 
 
 @bp.post("/<tag:tag>/pause")
@@ -228,31 +233,24 @@ def _changed(tag: str, message: str) -> BaseResponse:
 @requires(Permission.EDIT)
 def renew_secret(tag: str) -> BaseResponse:
     """A new address for a heartbeat; the old one stops working."""
-    return _saved(monitors.renew_secret(tag, actor=actor()), "")
+    return saved_page(monitors.renew_secret(tag, actor=actor()), "")
 
 
 @bp.get("/<tag:tag>/delete")
 @requires(Permission.EDIT)
 def delete(tag: str) -> BaseResponse:
     """Ask before a monitor goes with its samples."""
-    return _question(_find(tag)[0], {})
+    monitor, _ = find(tag)
+    losses = rows.losses(db.session(), monitor.id)
+    return render("manage/monitors/delete.html", monitor=monitor, losses=losses)
 
 
 @bp.post("/<tag:tag>/delete")
 @requires(Permission.EDIT)
 def destroy(tag: str) -> BaseResponse:
-    """Delete a monitor once its name was typed."""
-    monitor, _ = _find(tag)
-    name = monitor.name
-    if request.form.get("confirm", "").strip() != name:
-        return _question(monitor, {"confirm": f"This is not the name. Type {name}."}, status=422)
+    """Delete a monitor. It can be had back for seven days."""
     monitors.delete(tag, actor=actor())
-    return done(url_for(".index"), f"{name} and its samples are deleted.")
-
-
-def _question(monitor: Monitor, errors: dict[str, str], *, status: int = 200) -> BaseResponse:
-    losses = rows.losses(db.session(), monitor.id)
-    return render("manage/monitors/delete.html", monitor=monitor, losses=losses, errors=errors, status=status)
+    return done(url_for(".index", deleted=tag))
 
 
 def _form(
@@ -266,7 +264,7 @@ def _form(
     newer: dict[str, tuple[str, str]] | None = None,
 ) -> BaseResponse:
     if saved is None and request.form.get("saved_tag"):
-        saved = _find(request.form["saved_tag"])[0]
+        saved = find(request.form["saved_tag"])[0]
     kind = MonitorType(fields["monitor_type"]) if fields["monitor_type"] in SPECS else MonitorType.API
     return render(
         "manage/monitors/form.html",
@@ -292,7 +290,8 @@ def _labels(kind: str) -> dict[str, str]:
     return {name: control.label for name, control in known.items()} | LABELS
 
 
-def _find(tag: str) -> Any:
+def find(tag: str) -> Any:
+    """Monitor and state of a tag, or 404."""
     found = rows.stored(db.session(), tag) if TAG.match(tag) else None
     if found is None:
         abort(404)
