@@ -155,25 +155,30 @@ async def _look_once(spec: Spec, look: Look, limit_ms: int) -> Reading:
             Status.DOWN, error=f"No answer within {in_seconds(limit_ms)}", timed_out=True, phases=dict(watch.phases)
         )
     except Down as down:
-        return Reading(
-            Status.DOWN,
-            error=_cut(down.reason),
-            timed_out=down.timed_out,
-            answer=down.answer,
-            phases=dict(watch.phases),
-        )
+        return failed(down, watch)
     except Ours as ours:
         return cannot_run(_cut(str(ours)))
     except OSError as error:
         try:
             raise sorted_out(error, "the target") from error
         except Down as down:
-            return Reading(Status.DOWN, error=_cut(down.reason), phases=dict(watch.phases))
+            return failed(down, watch)
         except Ours as ours:
             return cannot_run(_cut(str(ours)))
     except Exception as error:
         log.exception("a look at %s failed", type(spec).__name__)
         return cannot_run(_cut(f"The check ended in an error of its own: {type(error).__name__}: {error}"))
+
+
+def failed(down: Down, watch: Watch) -> Reading:
+    """The reading of a target that failed."""
+    return Reading(
+        Status.DOWN,
+        error=_cut(down.reason),
+        timed_out=down.timed_out,
+        answer=down.answer,
+        phases=dict(watch.phases),
+    )
 
 
 def _cut(text: str) -> str:

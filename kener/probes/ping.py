@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+from kener.domain.assertions import judge
 from kener.domain.readings import Reading
 from kener.domain.specs import PingSpec, Spec
+from kener.domain.specs.assertions import Source
 from kener.domain.specs.ping import SPACING_MS, PingHost
 from kener.net.transfer import in_seconds
 from kener.probes import Target, aio, many
@@ -34,14 +36,18 @@ def _limit_ms(spec: Spec) -> int:
 
 
 async def _look(spec: PingSpec, echoes: Echoes) -> Reading:
+    packets: Replies = []
+
     async def ask(host: PingHost, watch: Watch) -> tuple[float, str | None]:
-        return await _ask(host, watch, echoes)
+        return await _ask(host, watch, echoes, packets)
 
     seen = await many.look_at(spec.hosts, ask, called=lambda host: host.host)
-    return many.together(spec, seen, said="Reply")
+    lost = [packet for packet in packets if not isinstance(packet, float)]
+    facts = {Source.PACKET_LOSS: 100 * len(lost) / len(packets)} if packets else {}
+    return judge(spec, many.together(spec, seen, said="Reply"), facts)
 
 
-async def _ask(host: PingHost, watch: Watch, echoes: Echoes) -> tuple[float, str | None]:
+async def _ask(host: PingHost, watch: Watch, echoes: Echoes, packets: Replies) -> tuple[float, str | None]:
     try:
         async with asyncio.timeout(host.timeout / 1000):
             candidates = await aio.addresses(host.host)
@@ -59,6 +65,7 @@ async def _ask(host: PingHost, watch: Watch, echoes: Echoes) -> tuple[float, str
         except Ours as ours:
             last = ours
             continue
+        packets += replies
         watch.mark("reply")
         return _judge(host, address, replies)
     assert last is not None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from kener.domain.specs.assertions import Source
 from kener.domain.specs.talk import TalkSpec
 from kener.probes.aio import Down
 
@@ -26,8 +27,16 @@ class Heard:
         shown = " ".join(shown.split())
         return shown[:_SHOWN] + "…" if len(shown) > _SHOWN or len(self.said) > _SHOWN * 2 else shown
 
+    @property
+    def facts(self) -> dict[Source, str]:
+        """What assertions may look at."""
+        return {Source.BODY: self.said.decode(errors="replace")} if self.said else {}
+
     async def until(self, spec: TalkSpec, read: Callable[[int], Awaitable[bytes]]) -> None:
-        """Read until the answer has what is expected. Raises Down where it ends, or grows too long, without."""
+        """Read until the answer has what is expected; where nothing is, what comes first is the answer.
+
+        Raises Down where it ends, or grows too long, without.
+        """
         looks = 0
         while len(self.said) < MAX_BYTES and (chunk := await read(MAX_BYTES - len(self.said))):
             self.said += chunk

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+from kener.domain.assertions import judge
 from kener.domain.readings import Reading
 from kener.domain.specs import Spec, TcpSpec
+from kener.domain.specs.assertions import Source
 from kener.domain.specs.talk import unescaped
 from kener.domain.specs.tcp import TcpHost
 from kener.net.transfer import in_seconds
@@ -32,15 +34,19 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
 async def _look(spec: Spec, _watch: Watch) -> Reading:
     spec = cast(TcpSpec, spec)
 
+    answers: list[Heard] = []
+
     async def ask(host: TcpHost, watch: Watch) -> tuple[float, str | None]:
-        return await _ask(spec, host, watch)
+        answers.append(Heard())
+        return await _ask(spec, host, watch, answers[-1])
 
     seen = await many.look_at(spec.hosts, ask, called=place)
-    return many.together(spec, seen, said=_said(spec))
+    bodies = [body for heard in answers for body in heard.facts.values()]
+    return judge(spec, many.together(spec, seen, said=_said(spec)), {Source.BODY: "\n".join(bodies)} if bodies else {})
 
 
-async def _ask(spec: TcpSpec, host: TcpHost, watch: Watch) -> tuple[float, str | None]:
-    started, heard = time.monotonic(), Heard()
+async def _ask(spec: TcpSpec, host: TcpHost, watch: Watch, heard: Heard) -> tuple[float, str | None]:
+    started = time.monotonic()
     try:
         async with asyncio.timeout(host.timeout / 1000), aio.connected(host.host, host.port, watch) as (reader, writer):
             if spec.tls:
@@ -48,7 +54,7 @@ async def _ask(spec: TcpSpec, host: TcpHost, watch: Watch) -> tuple[float, str |
             if spec.send:
                 writer.write(unescaped(spec.send))
                 await writer.drain()
-            if spec.expect:
+            if spec.wants_answer:
                 await heard.until(spec, reader.read)
                 watch.mark("answer")
             return (time.monotonic() - started) * 1000, heard.text or None
@@ -87,6 +93,6 @@ def place(host: TcpHost) -> str:
 
 
 def _said(spec: TcpSpec) -> str:
-    if spec.expect:
+    if spec.wants_answer:
         return "Answer"
     return "TLS handshake" if spec.tls else "Connection"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import cast
 
+from kener.domain.assertions import judge
 from kener.domain.readings import Reading
 from kener.domain.specs import Spec, UdpSpec
 from kener.domain.specs.talk import unescaped
@@ -30,6 +31,14 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
 
 async def _look(spec: Spec, watch: Watch) -> Reading:
     spec, heard = cast(UdpSpec, spec), Heard()
+    try:
+        reading = await _seen(spec, watch, heard)
+    except Down as down:
+        reading = aio.failed(down, watch)
+    return judge(spec, reading, heard.facts)
+
+
+async def _seen(spec: UdpSpec, watch: Watch, heard: Heard) -> Reading:
     try:
         async with asyncio.timeout(spec.timeout / 1000):
             await _exchange(spec, watch, heard)

@@ -27,6 +27,7 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from kener import __version__
+from kener.domain.assertions import judge
 from kener.domain.hosts import ascii_host
 from kener.domain.readings import Reading
 from kener.domain.specs import Spec, WebsocketSpec
@@ -53,6 +54,14 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
 async def _look(spec: Spec, watch: Watch) -> Reading:
     spec, heard = cast(WebsocketSpec, spec), Heard()
     try:
+        reading = await _seen(spec, watch, heard)
+    except Down as down:
+        reading = aio.failed(down, watch)
+    return judge(spec, reading, heard.facts)
+
+
+async def _seen(spec: WebsocketSpec, watch: Watch, heard: Heard) -> Reading:
+    try:
         async with asyncio.timeout(spec.timeout / 1000):
             ms, said = await _exchange(spec, watch, heard)
     except TimeoutError:
@@ -62,7 +71,7 @@ async def _look(spec: Spec, watch: Watch) -> Reading:
             raise
         raise Down("It broke the connection off", answer=heard.text or None) from error
     reading = Reading(Status.UP, ms, answer=said, phases=dict(watch.phases))
-    return limited(spec, reading, "Message" if spec.expect else "Handshake")
+    return limited(spec, reading, "Message" if spec.wants_answer else "Handshake")
 
 
 async def _exchange(spec: WebsocketSpec, watch: Watch, heard: Heard) -> tuple[int, str]:
@@ -81,7 +90,7 @@ async def _exchange(spec: WebsocketSpec, watch: Watch, heard: Heard) -> tuple[in
         said = f"HTTP 101, sub-protocol {chosen}" if chosen else "HTTP 101"
         if spec.send:
             await line.send(_message(unescaped(spec.send)))
-        if spec.expect:
+        if spec.wants_answer:
             await _until(spec, line, heard)
             watch.mark("answer")
             said = heard.text

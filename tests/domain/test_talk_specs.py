@@ -49,7 +49,7 @@ def test_a_definition_of_the_original_loads() -> None:
 def test_a_script_of_the_original_is_refused_with_what_to_do() -> None:
     script = "(async function (arrayOfPings) { return { status: 'UP' } })"
     assert refused(tcpEval=script) == {
-        "tcpEval": "Scripts are not run here. Say with partial and the limits of latency what counts as UP."
+        "tcpEval": "Scripts are not run here. Say with partial, the limits of latency and assertions what counts as UP."
     }
 
 
@@ -136,7 +136,7 @@ def test_any_text_is_taken_or_refused_with_a_sentence(text: str) -> None:
 @pytest.mark.parametrize("expression", ["(", "a{1001}", "(?=a)", r"\1", "[z-a]", "*"])
 def test_what_is_no_regular_expression_is_refused(expression: str) -> None:
     found = refused(expect=expression, expect_regex=True)
-    assert found["expect"].startswith("This is not a regular expression: ")
+    assert found["expect"].startswith("This is no RE2 pattern: ")
 
 
 def test_a_regular_expression_is_found_anywhere_in_text_of_any_script() -> None:

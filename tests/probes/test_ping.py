@@ -170,6 +170,23 @@ def test_one_reply_is_enough_and_lost_packets_are_counted() -> None:
     assert 50 <= reading["latency_ms"] < 150
 
 
+def test_assertions_see_the_loss_over_all_packets() -> None:
+    source = """
+        cable("192.0.2.9")
+        replying(0.01, to={0, 1, 2})
+        line = {"source": "packet_loss", "operator": "greater", "value": "35", "then": "DEGRADED"}
+        hosts = [{"host": "192.0.2.9", "timeout": 200, "count": 5}, {"host": "127.0.0.1", "count": 1}]
+        reading = look(*hosts, assertions=[line])
+        reading["lines"] = []
+        show([reading, look("127.0.0.1", assertions=[line])["status"]])
+    """
+    reading, lossless = here(source, icmp="raw")
+    assert (reading["status"], lossless) == ("UP", "UP")
+    assert reading["answer"].startswith("192.0.2.9: 3 of 5 replies")
+    worse = here(source.replace("35", "33"), icmp="raw")
+    assert worse[0]["status"] == "DEGRADED"
+
+
 def test_a_reply_that_comes_after_its_time_is_none() -> None:
     source = """
         cable("192.0.2.9")

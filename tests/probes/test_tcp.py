@@ -255,6 +255,17 @@ def test_an_expression_that_would_take_for_ever_elsewhere_takes_no_time_here() -
         assert time.monotonic() - started < 1.5
 
 
+def test_assertions_see_the_answer() -> None:
+    """Where nothing is expected, what comes first is the answer; where something is, lines may overrule the verdict."""
+    line = {"source": "body", "operator": "contains", "value": "slow", "then": "DEGRADED"}
+    with TcpDouble(saying(b"OK but slow\r\n", then_hang=True)) as server:
+        degraded = look(at(server), assertions=[line])
+        assert (degraded.status, degraded.answer) == (Status.DEGRADED, "OK but slow")
+        assert look(at(server), assertions=[line | {"value": "fast"}]).status is Status.UP
+        assert look(at(server, timeout=200), expect="fine", assertions=[line]).status is Status.DEGRADED
+    assert look(at(unused_port()), assertions=[line]).status is Status.DOWN
+
+
 # TLS
 
 

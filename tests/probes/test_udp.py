@@ -111,6 +111,14 @@ def test_latency_above_its_limits_is_degraded_and_then_down() -> None:
     assert down.error == f"Answer after {down.latency_ms} ms, limit 100 ms"
 
 
+def test_assertions_see_the_answer() -> None:
+    line = {"source": "body", "operator": "matches", "value": "load=[0-9]{3}", "then": "DEGRADED"}
+    with UdpDouble(lambda _: [b"load=250"]) as server:
+        assert look(server, send="x", assertions=[line]).status is Status.DEGRADED
+        assert look(server, send="x", expect="fine", timeout=200, assertions=[line]).status is Status.DEGRADED
+        assert look(server, send="x", assertions=[line | {"value": "load=[0-9]{4}"}]).status is Status.UP
+
+
 def test_link_local_and_metadata_addresses_are_never_asked(names: Names) -> None:
     names["metadata.test"] = ["fd00:ec2::254"]
     assert look(53, host="169.254.169.253").error == "Not allowed: 169.254.169.253 is a link-local address"

@@ -270,6 +270,15 @@ def test_latency_above_its_limits_is_degraded_and_then_down() -> None:
     assert down.error == f"Message after {down.latency_ms} ms, limit 100 ms"
 
 
+def test_assertions_see_the_message_as_text_and_json() -> None:
+    line = {"source": "json", "path": "$.queue", "operator": "greater", "value": "10", "then": "DEGRADED"}
+    with WebsocketDouble(saying('{"queue": 12}')) as server:
+        assert look(server.url(), assertions=[line]).status is Status.DEGRADED
+        assert look(server.url(), assertions=[line | {"value": "12"}]).status is Status.UP
+        line = {"source": "body", "operator": "contains", "value": "queue", "then": "UP"}
+        assert look(server.url(), expect="never", timeout=200, assertions=[line]).status is Status.UP
+
+
 # Settings
 
 

@@ -52,6 +52,6 @@ class ManyHosts(MeasuredSpec):
             return data
         if str(data[name] or "").strip():
             raise ValueError(
-                f"{name}: scripts are not run here. Say with partial and the limits of latency what counts as UP."
+                f"{name}: scripts are not run here. Say with partial, the limits of latency and assertions what counts as UP."
             )
         return {key: value for key, value in data.items() if key != name}

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.hosts import ManyHosts, OneHost
 
 SPACING_MS = 100
@@ -21,8 +22,10 @@ class PingHost(OneHost):
         return self.timeout + (self.count - 1) * SPACING_MS
 
 
-class PingSpec(ManyHosts):
+class PingSpec(ManyHosts, AssertedSpec):
     """Sends echo requests to one host or several. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.PACKET_LOSS, Source.LATENCY)
 
     CODE_OF_ORIGINAL: ClassVar[str] = "pingEval"
 

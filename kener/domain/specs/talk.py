@@ -1,12 +1,12 @@
 """Types that may say something and expect an answer."""
 
 import re
-from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, ClassVar, Self
 
-import re2
 from pydantic import AfterValidator, Field, model_validator
 
+from kener.domain.extracts import matches, mistake_in_pattern
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, MeasuredSpec
 
 _SIGNS = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
@@ -34,21 +34,10 @@ def _escaped(value: str) -> str:
     return value
 
 
-@lru_cache(maxsize=2_000)
-def pattern(text: str) -> Any:
-    """A regular expression that takes time in proportion to the text and no more. Raises ValueError."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(text, options)
-    except re2.error as error:
-        said = error.args[0] if error.args else ""
-        words = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"This is not a regular expression: {words}.") from None
-
-
-class TalkSpec(MeasuredSpec):
+class TalkSpec(AssertedSpec, MeasuredSpec):
     """Something to say, and something that must come back."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.BODY, Source.LATENCY)
 
     send: Annotated[str, Field(max_length=10_000), AfterValidator(_escaped)] = Field(
         "",
@@ -70,17 +59,23 @@ class TalkSpec(MeasuredSpec):
 
     @model_validator(mode="after")
     def _expectation(self) -> Self:
+        if self.expect_regex:
+            if mistake := mistake_in_pattern(self.expect):
+                raise ValueError(f"expect: {mistake}")
+            return self
         try:
-            if self.expect_regex:
-                pattern(self.expect)
-            else:
-                unescaped(self.expect)
+            unescaped(self.expect)
         except ValueError as error:
             raise ValueError(f"expect: {error}") from None
         return self
 
+    @property
+    def wants_answer(self) -> bool:
+        """Whether it matters what comes back."""
+        return bool(self.expect) or bool(self.looks_at & {Source.BODY, Source.JSON})
+
     def met_by(self, answer: bytes | bytearray) -> bool:
         """Whether an answer has in it what is expected."""
         if self.expect_regex:
-            return pattern(self.expect).search(answer.decode(errors="replace")) is not None
+            return matches(self.expect, answer.decode(errors="replace"))
         return unescaped(self.expect) in answer

@@ -1,7 +1,7 @@
 """WebSockets."""
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from kener.domain.hosts import ascii_host
 from kener.domain.secrets import names_in
 from kener.domain.specs.api import Header
+from kener.domain.specs.assertions import Source
 from kener.domain.specs.base import CODE, TimeLimit, url_with
 from kener.domain.specs.talk import TalkSpec
 
@@ -37,6 +38,8 @@ def _free(header: Header) -> Header:
 
 class WebsocketSpec(TalkSpec):
     """Opens a WebSocket; may send a message and expect one. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (Source.BODY, Source.JSON, Source.LATENCY)
 
     url: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_url)] = Field(
         title="URL", json_schema_extra=CODE
