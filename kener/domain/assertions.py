@@ -248,8 +248,3 @@ def _judged(
         matched=matched,
         reason=reason,
     )
-
-
-def needs(spec: AssertedSpec, *sources: Source) -> bool:
-    """Whether a line looks at one of these."""
-    return not spec.looks_at.isdisjoint(sources)

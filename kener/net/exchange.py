@@ -15,7 +15,7 @@ class Request:
     """One request. `timeout_ms` is the hard limit over everything: the name, the connection, TLS, redirects, the last byte.
 
     `headers` are whole lines. With `max_redirects` 0 a redirect is an answer like any other. Of the body at most `max_bytes` are read, and
-    kept only with `keep`; stopping there is no failure.
+    kept only with `keep`; stopping there is no failure. Headers are kept with `keep` or `keep_headers`; `certificate` asks when it ends.
 
     With `http2` nothing else is spoken, without TLS too. `at` is the host that the connection goes to, where the URL names another.
     """
@@ -30,6 +30,8 @@ class Request:
     verify_tls: bool = True
     max_bytes: int = MIB
     keep: bool = False
+    keep_headers: bool = False
+    certificate: bool = False
     http2: bool = False
     at: str = ""
 
@@ -38,7 +40,7 @@ class Request:
 class Answer:
     """An HTTP answer. `headers` have lower-case names and include trailers; `truncated` says that the body was longer than what was read.
 
-    `phases` are cumulative milliseconds: dns, connect, tls, first_byte, total.
+    `phases` are cumulative milliseconds: dns, connect, tls, first_byte, total. `certificate_ends` is epoch seconds.
     """
 
     status: int
@@ -47,6 +49,7 @@ class Answer:
     body: bytes = b""
     truncated: bool = False
     phases: dict[str, int] = field(default_factory=dict)
+    certificate_ends: float | None = None
 
 
 class Cause(Enum):

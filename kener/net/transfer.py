@@ -69,7 +69,9 @@ class Transfer:
         curl.setopt(pycurl.WRITEFUNCTION, self._take)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, request.timeout_ms - dns_ms))
         curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in request.headers])
-        if request.keep:
+        if request.certificate:
+            curl.setopt(pycurl.OPT_CERTINFO, 1)
+        if request.keep or request.keep_headers:
             curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
         if request.http2:
             curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
@@ -148,13 +150,15 @@ class Transfer:
             "total": info(pycurl.TOTAL_TIME),
         }
         phases = {name: self.dns_ms + round(seconds * 1000) for name, seconds in ms.items() if seconds or name != "tls"}
+        body, self._body = b"".join(self._body), []
         return Answer(
             status=info(pycurl.RESPONSE_CODE),
             total_ms=phases["total"],
             headers=_fields(self._headers),
-            body=b"".join(self._body),
+            body=body,
             truncated=truncated,
             phases=phases,
+            certificate_ends=_certificate_ends(info(pycurl.INFO_CERTINFO)) if self.request.certificate else None,
         )
 
     def _failure(self, code: int, message: str) -> Failure:
@@ -230,6 +234,15 @@ def _resolve_line(url: str, addresses: tuple[str, ...]) -> str:
 def _fields(lines: list[bytes]) -> dict[str, str]:
     pairs = (line.decode("latin-1").partition(":") for line in lines if b":" in line)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _certificate_ends(chain: list[list[tuple[str, str]]]) -> float | None:
+    """When the first certificate of a chain ends, in epoch seconds; None without TLS."""
+    named = dict(entry for entry in chain[0] if len(entry) == 2) if chain else {}
+    try:
+        return float(ssl.cert_time_to_seconds(named["Expire date"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _not_connected(where: str, number: int) -> Failure:

@@ -1,15 +1,20 @@
 """Looks at HTTP and HTTPS targets.
 
 A look is one request on a fresh connection, redirects included, up to the last byte of the body or its first MiB: what is beyond is not
-read, and that is no failure. The latency is the whole of that time; a look that brought no answer has none.
+read, and that is no failure. The latency is the whole of that time; a look that brought no answer has none. Body, headers
+and certificate are kept only where an assertion looks at them.
 """
 
+import re
+import time
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 from kener import __version__, net
+from kener.domain.assertions import judge
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.specs import ApiSpec
+from kener.domain.specs.assertions import Source
 from kener.domain.status import Status
 from kener.net import Answer, Cause, Failure, Request
 from kener.net.client import header_lines
@@ -20,6 +25,14 @@ USER_AGENT = f"Kener/{__version__}"
 
 _CARRIES_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _ERROR_LENGTH = 500
+_IN_BODY = frozenset((Source.BODY, Source.JSON, Source.HTML))
+_DAY_S = 86_400
+_CHARSET = re.compile(
+    r"charset\s*=\s*[\"']?("
+    r"utf-?8|utf-?16(?:le|be)?|us-ascii|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]|shift_jis|euc-(?:jp|kr)|gb(?:k|2312|18030)|big5"
+    r")\b",
+    re.IGNORECASE,
+)
 
 
 def probe(
@@ -35,6 +48,7 @@ def probe(
 def _request(spec: ApiSpec, user_agent: str) -> Request:
     headers = {"user-agent": ("User-Agent", user_agent), "accept": ("Accept", "*/*")}
     headers |= {header.key.lower(): (header.key, header.value) for header in spec.headers}
+    looks_at = spec.looks_at
     return Request(
         url=spec.url,
         policy=net.CHECKS,
@@ -44,6 +58,9 @@ def _request(spec: ApiSpec, user_agent: str) -> Request:
         body=_body(spec),
         max_redirects=spec.max_redirects if spec.follow_redirects else 0,
         verify_tls=not spec.allowSelfSignedCert,
+        keep=bool(looks_at & _IN_BODY),
+        keep_headers=Source.HEADER in looks_at,
+        certificate=Source.CERTIFICATE_DAYS in looks_at,
     )
 
 
@@ -56,9 +73,11 @@ def _body(spec: ApiSpec) -> bytes | None:
 
 def _reading(spec: ApiSpec, outcome: Answer | Failure) -> Reading:
     if isinstance(outcome, Answer):
-        return _judge(spec, outcome)
+        seen = _judge(spec, outcome)
+        return judge(spec, seen, _facts(spec, outcome)) if spec.assertions else seen
     if outcome.cause is Cause.TARGET:
-        return Reading(Status.DOWN, error=outcome.reason[:_ERROR_LENGTH], timed_out=outcome.timed_out)
+        failed = Reading(Status.DOWN, error=outcome.reason[:_ERROR_LENGTH], timed_out=outcome.timed_out)
+        return judge(spec, failed, {})
     return cannot_run(outcome.reason[:_ERROR_LENGTH])
 
 
@@ -72,6 +91,26 @@ def _judge(spec: ApiSpec, answer: Answer) -> Reading:
     elif spec.degraded_latency_ms and answer.total_ms > spec.degraded_latency_ms:
         status, error = Status.DEGRADED, _slow(said, answer.total_ms, spec.degraded_latency_ms)
     return Reading(status, latency_ms=answer.total_ms, error=error, answer=said, phases=answer.phases)
+
+
+def _facts(spec: ApiSpec, answer: Answer) -> dict[Source, Any]:
+    """What the assertions look at."""
+    facts: dict[Source, Any] = {Source.STATUS_CODE: answer.status, Source.HEADER: answer.headers}
+    if spec.looks_at & _IN_BODY:
+        facts[Source.BODY] = _text(answer)
+    if answer.certificate_ends is not None:
+        facts[Source.CERTIFICATE_DAYS] = (answer.certificate_ends - time.time()) / _DAY_S
+    return facts
+
+
+def _text(answer: Answer) -> str:
+    """The body in the character set that its header names, UTF-8 otherwise."""
+    named = _CHARSET.search(answer.headers.get("content-type", ""))
+    try:
+        text = answer.body.decode(named[1] if named else "utf-8", errors="replace")
+    except LookupError:
+        text = answer.body.decode(errors="replace")
+    return text.removeprefix("\ufeff")
 
 
 def _slow(said: str, measured_ms: int, limit_ms: int) -> str:

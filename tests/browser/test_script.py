@@ -11,6 +11,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from playwright.sync_api import Browser, Page, expect
 
 from kener.web import assets, filters, security
+from kener.web.manage.monitors.controls import Control
 from tests.support.browser import watched_tab
 from tests.support.serving import served
 
@@ -40,11 +41,26 @@ PAGES = {
         <option>dark</option></select></label><button>Apply</button></form>
         <button hx-post="/refused" hx-target="#answer" data-busy="Testing…">Test</button><p id="answer"></p>
         {{ confirm_link("/delete", "Delete…") }}</main><dialog id="dialog" class="dialog"></dialog>{% endblock %}""",
+    "lines.html": """{% extends "layouts/base.html" %}{% block title %}Lines{% endblock %}{% block shell %}
+        {% from "ui/form.html" import rows %}<main><h1>Lines</h1>
+        {{ rows(lines, [{"source": "a", "value": "first"}, {"source": "b", "value": "second"}]) }}</main>{% endblock %}""",
     "delete.html": """{% extends "layouts/base.html" %}{% block title %}Delete{% endblock %}{% block shell %}<main>
         {% from "ui/confirm.html" import confirm %}
         {% call confirm("Delete API", action="/gone", verb="Delete API", cancel="/form") %}<p>9 samples go.</p>{% endcall %}
         </main>{% endblock %}""",
 }
+
+
+LINES = Control(
+    name="lines",
+    label="Lines",
+    kind="rows",
+    ordered=True,
+    columns=(
+        Control("source", "Source", kind="select", options=(("a", "A"), ("b", "B"))),
+        Control("value", "Value", default=""),
+    ),
+)
 
 
 class State(SimpleNamespace):
@@ -95,7 +111,7 @@ def url(state: State) -> Iterator[str]:
 
     @app.get("/<name>")
     def show(name: str) -> str:
-        return render_template(f"{name}.html", at=AT, days=days())
+        return render_template(f"{name}.html", at=AT, days=days(), lines=LINES)
 
     @app.post("/theme")
     def theme() -> str:
@@ -235,6 +251,21 @@ def test_rows_of_names_and_values_grow(go: Callable[[str], Page]):
     expect(tab.locator(".pair")).to_have_count(4)
     expect(tab.locator(".pair input").nth(6)).to_be_focused()
     expect(tab.locator(".pair input").nth(6)).to_have_attribute("aria-label", "Headers, name 4")
+
+
+def test_lines_change_places_and_grow(go: Callable[[str], Page]):
+    tab = go("/lines")
+    values = tab.locator("[name=lines_value]")
+    expect(values.nth(0)).to_have_value("first")
+    tab.click("[aria-label='Lines, later 1']")
+    expect(values.nth(1)).to_have_value("first")
+    expect(values.nth(1)).to_have_attribute("aria-label", "Lines, value 2")
+    expect(tab.locator("[aria-label='Lines, later 2']")).to_be_focused()
+    tab.click("[aria-label='Lines, earlier 1']")
+    expect(values.nth(0)).to_have_value("second")
+    tab.click("text=Add a line")
+    expect(values).to_have_count(4)
+    assert [tab.locator("[name=lines_source]").nth(3).input_value(), values.nth(3).input_value()] == ["", ""]
 
 
 def test_the_theme_is_sent_without_a_button(go: Callable[[str], Page], state: State):

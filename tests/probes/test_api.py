@@ -1,5 +1,8 @@
 """The HTTP probe against real local servers."""
 
+import datetime as dt
+import gc
+import re
 import resource
 import socket
 import time
@@ -9,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from kener import net
 from kener.domain.readings import Reading
 from kener.domain.specs import ApiSpec
 from kener.domain.status import Status
 from kener.probes import PROBES, Target, api
 from tests.doubles.http import HttpDouble, drip, drop, endless, hang, raw, reply, reset
+from tests.doubles.http2 import Http2Double
 from tests.doubles.tls import Authority
 
 
@@ -222,6 +227,8 @@ def test_an_address_in_disguise_is_refused_as_well() -> None:
 @pytest.mark.parametrize("left", [0, 1])
 def test_without_file_descriptors_the_check_says_that_it_could_not_run(http: HttpDouble, left: int) -> None:
     look(http.url("/ok"))
+    # What earlier tests left to be collected would free descriptors in the middle of this one.
+    gc.collect()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held = []
     try:
@@ -313,6 +320,20 @@ def test_a_certificate_is_looked_at_every_time(authority: Authority) -> None:
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(tmp_path: Path) -> None:
     with HttpDouble(tls=Authority(tmp_path).context("127.0.0.1")) as https:
         assert look(https.url()).error == "The certificate is not trusted: its issuer is unknown"
+
+
+@pytest.mark.parametrize(("http", "spoken"), [("2", "2"), ("1", "1.1"), ("auto", "2")])
+def test_http_2_is_spoken_where_the_server_offers_it_and_http_1_elsewhere(
+    authority: Authority, tmp_path: Path, http: str, spoken: str
+) -> None:
+    with Http2Double(tmp_path, authority.chain("127.0.0.1"), http) as server:
+        reading = look(server.url())
+        assert (reading.status, reading.answer) == (Status.UP, "HTTP 200")
+        assert list(reading.phases) == ["dns", "connect", "tls", "first_byte", "total"]
+        assert look(server.url("/missing")).error == "HTTP 404"
+        assert look(server.url(), method="POST", body="x" * 50_000).status is Status.UP
+        answer = net.request("GET", server.url(), policy=net.CHECKS, timeout_s=5)
+        assert (answer.headers["x-version"], answer.body) == (spoken, f"spoken: {spoken}".encode())
 
 
 def test_plain_http_behind_an_https_url_is_down(http: HttpDouble) -> None:
@@ -412,3 +433,70 @@ def test_the_registry_knows_this_probe(http: HttpDouble) -> None:
     assert number == 7
     assert reading is not None
     assert reading.status is Status.UP
+
+
+def line(source: str, operator: str, value: str = "", path: str = "", then: str = "DOWN") -> dict[str, str]:
+    return {"source": source, "operator": operator, "value": value, "path": path, "then": then}
+
+
+def test_a_body_that_lacks_a_word_is_down_in_words(http: HttpDouble) -> None:
+    http.on("/health", reply(body=b"all is fine"))
+    lacking = look(http.url("/health"), assertions=[line("body", "not_contains", "ok")])
+    assert (lacking.status, lacking.error, lacking.answer) == (Status.DOWN, 'Body does not contain "ok"', "HTTP 200")
+    assert look(http.url("/health"), assertions=[line("body", "not_contains", "fine")]).status is Status.UP
+
+
+def test_the_first_line_that_matches_decides_and_may_overrule_the_status_code(http: HttpDouble) -> None:
+    http.on("/x", reply(404, b'{"status": "degraded"}', Content_Type="application/json", X_Build="7"))
+    up = line("status_code", "equals", "404", then="UP")
+    worse = line("json", "equals", "degraded", "$.status", then="DEGRADED")
+    assert look(http.url("/x"), assertions=[up, worse]).status is Status.UP
+    assert look(http.url("/x"), assertions=[up, worse]).error is None
+    degraded = look(http.url("/x"), assertions=[worse, up])
+    assert (degraded.status, degraded.error) == (Status.DEGRADED, 'JSON $.status is "degraded"')
+    none = look(http.url("/x"), assertions=[line("header", "missing", path="X-Build", then="DEGRADED")])
+    assert (none.status, none.error) == (Status.DOWN, "HTTP 404")
+    assert [one.observed for one in none.lines] == ['"7"']
+
+
+def test_an_element_of_a_page_and_the_charset_of_its_header_are_read(http: HttpDouble) -> None:
+    page = "<h1 class=state>Gestört</h1>".encode("latin-1")
+    http.on("/page", reply(body=page, Content_Type="text/html; charset=iso-8859-1"))
+    reading = look(http.url("/page"), assertions=[line("html", "equals", "Gestört", "h1.state")])
+    assert reading.error == 'Element h1.state is "Gestört"'
+
+
+def test_the_days_of_a_certificate_are_read_when_a_line_asks(authority: Authority, http: HttpDouble) -> None:
+    ends_soon = line("certificate_days", "less", "14", then="DEGRADED")
+    with HttpDouble(tls=authority.context("127.0.0.1", lasts=dt.timedelta(days=3, hours=1))) as https:
+        https.on("/", reply())
+        reading = look(https.url("/"), assertions=[ends_soon])
+    assert reading.status is Status.DEGRADED
+    assert reading.error is not None
+    assert re.fullmatch(r"Time left of the certificate is 3\.0\d days, less than 14 days", reading.error)
+    plain = look(http.url("/ok"), assertions=[ends_soon])
+    assert (plain.status, plain.lines[0].reason) == (Status.UP, "the answer did not bring it")
+
+
+def test_lines_say_why_they_could_not_be_judged_where_there_was_no_answer(http: HttpDouble) -> None:
+    http.on("/hang", hang)
+    reading = look(http.url("/hang"), timeout=200, assertions=[line("body", "missing"), line("latency", "less", "5")])
+    assert (reading.status, reading.error, reading.timed_out) == (Status.DOWN, "No answer within 200 ms", True)
+    assert [one.reason for one in reading.lines] == ["the answer did not bring it", "it was not measured"]
+
+
+def test_an_endless_body_is_judged_by_its_beginning(http: HttpDouble) -> None:
+    http.on("/endless", endless)
+    reading = look(http.url("/endless"), assertions=[line("body", "contains", "xxx"), line("latency", "less", "0")])
+    assert reading.error == 'Body contains "xxx"'
+
+
+def test_nothing_of_an_answer_is_kept_where_no_line_looks_at_it() -> None:
+    def kept(*lines: dict[str, str]) -> tuple[bool, bool, bool]:
+        asked = api._request(ApiSpec.model_validate({"url": "http://x.example", "assertions": list(lines)}), "x")
+        return asked.keep, asked.keep_headers, asked.certificate
+
+    assert kept() == (False, False, False)
+    assert kept(line("status_code", "less", "300"), line("latency", "greater", "5")) == (False, False, False)
+    assert kept(line("header", "exists", path="etag")) == (False, True, False)
+    assert kept(line("json", "exists", path="$.a"), line("certificate_days", "less", "5")) == (True, False, True)

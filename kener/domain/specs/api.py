@@ -1,9 +1,10 @@
 """HTTP and HTTPS requests."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.domain.specs.base import CODE, HttpUrl, MeasuredSpec, TimeLimit
 
 
@@ -44,8 +45,18 @@ def _status_codes(value: str) -> str:
     return ", ".join(parts)
 
 
-class ApiSpec(MeasuredSpec):
+class ApiSpec(AssertedSpec, MeasuredSpec):
     """An HTTP or HTTPS request. Times in milliseconds."""
+
+    SOURCES: ClassVar[tuple[Source, ...]] = (
+        Source.BODY,
+        Source.JSON,
+        Source.HTML,
+        Source.HEADER,
+        Source.STATUS_CODE,
+        Source.LATENCY,
+        Source.CERTIFICATE_DAYS,
+    )
 
     url: HttpUrl = Field(title="URL", json_schema_extra=CODE)
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = Field("GET", title="Method")

@@ -70,7 +70,7 @@ _SOURCES: dict[Source, tuple[str, str]] = {
     Source.BODY: ("Body text", ""),
     Source.JSON: ("JSON", ""),
     Source.HTML: ("HTML element", ""),
-    Source.CERTIFICATE_DAYS: ("Certificate (days left)", " days"),
+    Source.CERTIFICATE_DAYS: ("Certificate days", " days"),
     Source.PACKET_LOSS: ("Packet loss (%)", " %"),
     Source.RECORDS: ("Records", ""),
     Source.RCODE: ("Response code", ""),
@@ -143,7 +143,7 @@ class Assertion(BaseModel):
     source: Source = Field(title="Look at", json_schema_extra={"options": {one.value: one.label for one in Source}})
     path: Annotated[str, Field(max_length=200)] = Field(
         "",
-        title="Place",
+        title="Header, path, selector",
         description="Name of a header, a JSON path ($.status) or a CSS selector (h1.title); empty for the other sources.",
         json_schema_extra=CODE,
     )
@@ -211,6 +211,9 @@ def _mistake_in_pattern(value: str) -> str | None:
     return extracts.mistake_in_pattern(value)
 
 
+_NOTHING: frozenset[Source] = frozenset()
+
+
 class AssertedSpec(Spec):
     """Mixin of the types whose answers can be judged line by line."""
 
@@ -222,6 +225,7 @@ class AssertedSpec(Spec):
         title="Assertions",
         description="The first line that matches decides; where none does, the rules above stand. "
         "A line that says UP also overrules them.",
+        json_schema_extra={"ordered": True},
     )
 
     @field_validator("assertions")
@@ -236,4 +240,4 @@ class AssertedSpec(Spec):
     @property
     def looks_at(self) -> frozenset[Source]:
         """The sources that its lines need."""
-        return frozenset(line.source for line in self.assertions)
+        return frozenset([line.source for line in self.assertions]) if self.assertions else _NOTHING

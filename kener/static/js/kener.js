@@ -203,13 +203,32 @@
   const addRow = (button) => {
     const rows = all(".pair", button.parentElement);
     const last = rows[rows.length - 1];
-    const fresh = last.cloneNode(true);
+    const fresh = (rows.find((row) => row.matches("[data-blank]")) ?? last).cloneNode(true);
     for (const input of all("input, select", fresh)) {
-      input.value = input.options?.[0].value ?? "";
-      input.ariaLabel = input.ariaLabel.replace(/\d+$/, rows.length + 1);
+      const options = [...(input.options ?? [])];
+      input.value = options.length ? (options.find((one) => one.defaultSelected) ?? options[0]).value : fresh.matches("[data-blank]") ? input.defaultValue : "";
     }
     last.after(fresh);
+    number(button.parentElement);
     fresh.querySelector("input, select").focus();
+  };
+
+  /* Labels of rows end with their number. */
+  const number = (list) => {
+    all(".pair", list).forEach((row, index) => {
+      for (const named of all("[aria-label]", row)) named.ariaLabel = named.ariaLabel.replace(/\d+$/, index + 1);
+    });
+  };
+
+  const move = (button) => {
+    const row = button.closest(".pair");
+    const up = button.dataset.move === "up";
+    const other = up ? row.previousElementSibling : row.nextElementSibling;
+    if (!other?.matches(".pair")) return;
+    if (up) other.before(row);
+    else other.after(row);
+    number(row.parentElement);
+    button.focus();
   };
 
   const copy = async (button) => {
@@ -221,23 +240,35 @@
 
   /* Controls that only script can serve are hidden in the page and shown here; the reverse for what script makes needless. */
   const enhance = (within) => {
-    for (const button of all("[data-add-row]", within)) button.hidden = false;
-    for (const box of all("[data-check-all]", within)) box.hidden = false;
+    for (const control of all("[data-add-row], [data-scripted], [data-check-all]", within)) control.hidden = false;
     for (const button of all("[data-copy]", within)) button.hidden = !navigator.clipboard;
     for (const button of all("form[data-submit-on-change] button", within)) button.hidden = true;
+    for (const field of all("[data-filter]", within)) field.hidden = false;
   };
 
-  on("change", ({ target }) => {
-    if (!target.dataset?.checkAll) return;
-    for (const box of all(`input[name="${target.dataset.checkAll}"]`, target.closest("table"))) box.checked = target.checked;
-  });
+  const checkAll = (box) => {
+    for (const one of all(`input[name="${box.dataset.checkAll}"]`, box.closest("table"))) one.checked = box.checked;
+  };
+
+  /* Typing narrows a long list of choices to those that hold every word; what is ticked stays in sight. */
+  const narrow = (input) => {
+    const words = input.value.toLowerCase().split(/\s+/);
+    for (const row of all("li", document.getElementById(input.dataset.filter))) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !row.querySelector(":checked") && !words.every((word) => text.includes(word));
+    }
+  };
+
+  on("change", ({ target }) => target.matches?.("[data-check-all]") && checkAll(target));
   on("change", ({ target }) => target.form?.matches("[data-submit-on-change]") && target.form.requestSubmit());
+  on("input", ({ target }) => target.matches?.("[data-filter]") && narrow(target));
   on("submit", (event) => event.defaultPrevented || busy(event.submitter));
   on("click", (event) => {
-    const pressed = event.target.closest?.("[data-close], [data-add-row], [data-copy]");
+    const pressed = event.target.closest?.("[data-close], [data-add-row], [data-move], [data-copy]");
     if (!pressed) return;
     const dialog = pressed.closest("dialog");
     if (pressed.matches("[data-add-row]")) addRow(pressed);
+    else if (pressed.matches("[data-move]")) move(pressed);
     else if (pressed.matches("[data-copy]")) copy(pressed);
     else if (dialog) {
       event.preventDefault();

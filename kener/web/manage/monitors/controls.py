@@ -1,7 +1,7 @@
 """A type's settings as form controls, made from its schema: labels, help, units and choices are said once, there."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -11,12 +11,19 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from kener.domain.specs import SPECS, Header, MonitorType, Spec
+from kener.domain.specs.assertions import AssertedSpec, Source
 from kener.web.manage.forms import Form, pairs
+
+REMOVED = "-"
+"""What the first choice of an ordered row says when the row is to go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How one setting is entered. `kind`: text, number, select, check, textarea, lines (a list, one a line), pairs or rows (`columns`)."""
+    """How one setting is entered. `kind`: text, number, select, check, textarea, lines (a list, one a line), pairs or rows (`columns`).
+
+    Rows may be `ordered`: their order counts, and each begins with a choice that may be left open, or take the row away.
+    """
 
     name: str
     label: str
@@ -30,6 +37,7 @@ class Control:
     options: tuple[tuple[str, str], ...] = ()
     columns: tuple["Control", ...] = ()
     type: str = "text"
+    ordered: bool = False
 
     def typed(self, form: Form) -> Any:
         """What was typed, for showing a refused form again."""
@@ -78,7 +86,7 @@ class Control:
         return [
             dict(zip(names, (value.strip() for value in row), strict=True))
             for row in rows
-            if any(v.strip() and v.strip() != e for v, e in zip(row, empty, strict=True))
+            if row[:1] != [REMOVED] and any(v.strip() and v.strip() != e for v, e in zip(row, empty, strict=True))
         ]
 
 
@@ -95,7 +103,18 @@ def controls(kind: MonitorType) -> Mapping[str, Control]:
 def of(spec: type[BaseModel]) -> dict[str, Control]:
     """The controls of a schema."""
     hidden = spec.NOT_IN_FORM if issubclass(spec, Spec) else frozenset()
-    return {name: _control(name, info) for name, info in spec.model_fields.items() if name not in hidden}
+    made = {name: _control(name, info) for name, info in spec.model_fields.items() if name not in hidden}
+    if issubclass(spec, AssertedSpec):
+        made["assertions"] = _offering(made["assertions"], spec.SOURCES)
+    return made
+
+
+def _offering(control: Control, sources: Sequence[Source]) -> Control:
+    """Assertions with the sources that a type has, and no places where none of these has one."""
+    offered = tuple((one.value, one.label) for one in sources)
+    columns = [replace(column, options=offered) if column.name == "source" else column for column in control.columns]
+    places = any(one.place for one in sources)
+    return replace(control, columns=tuple(column for column in columns if places or column.name != "path"))
 
 
 def _control(name: str, info: FieldInfo) -> Control:
@@ -116,6 +135,7 @@ def _control(name: str, info: FieldInfo) -> Control:
         options=options,
         columns=columns,
         type=extra.get("type", "text"),
+        ordered=bool(extra.get("ordered")),
     )
 
 
