@@ -19,6 +19,7 @@ from kener.probes import PROBES, Target
 from kener.probes import grpc as grpc_probe
 from tests.doubles.grpc import NOT_SERVING, SERVICE_UNKNOWN, SERVING, UNKNOWN, GrpcDouble
 from tests.doubles.http import HttpDouble, reply
+from tests.doubles.http2 import Http2Double
 from tests.doubles.tls import Authority
 
 
@@ -159,6 +160,11 @@ def test_an_https_server_that_speaks_only_http_1_is_named(authority: Authority) 
         https.on("/grpc.health.v1.Health/Check", reply())
         reading = look(https.port, tls=True, timeout=2_000)
     assert reading.error == f"127.0.0.1:{https.port} does not speak HTTP/2"
+
+
+def test_a_server_of_http_2_that_is_no_grpc_is_named(authority: Authority, tmp_path: Path) -> None:
+    with Http2Double(tmp_path, authority.chain("127.0.0.1")) as server:
+        assert look(server.port, tls=True).error == "No gRPC: the answer is text/plain"
 
 
 def test_silence_ends_at_the_deadline_and_holds_up_nobody(server: GrpcDouble) -> None:
