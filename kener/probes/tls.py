@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from kener import clock
+from kener.domain.hosts import ascii_host
 from kener.probes.aio import Down, Watch, connected
 
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -97,7 +98,7 @@ async def upgrade(
 
     `server_name` is sent (an address is not) and compared with the certificate; `where` is what errors call the other side.
     """
-    name = ascii_name(server_name)
+    name = ascii_host(server_name)
     try:
         async with asyncio.timeout(timeout_s):
             await writer.start_tls(
@@ -133,12 +134,6 @@ def read(chain: Sequence[bytes], *, server_name: str, version: str, now: dt.date
         )
     except ValueError as error:
         raise Down(f"The certificate cannot be read: {error}") from error
-
-
-def ascii_name(host: str) -> str:
-    """A host as TLS names it: no brackets, no dot at the end, other scripts in their ASCII form."""
-    bare = host.strip("[]").removesuffix(".")
-    return bare if bare.isascii() else bare.encode("idna").decode()
 
 
 def _faults(

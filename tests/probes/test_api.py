@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from kener import net
-from kener import net
 from kener.domain.readings import Reading
 from kener.domain.specs import ApiSpec
 from kener.domain.status import Status
 from kener.probes import PROBES, Target, api
 from tests.doubles.http import HttpDouble, drip, drop, endless, hang, raw, reply, reset
-from tests.doubles.http2 import Http2Double
 from tests.doubles.http2 import Http2Double
 from tests.doubles.tls import Authority
 
@@ -322,20 +320,6 @@ def test_a_certificate_is_looked_at_every_time(authority: Authority) -> None:
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(tmp_path: Path) -> None:
     with HttpDouble(tls=Authority(tmp_path).context("127.0.0.1")) as https:
         assert look(https.url()).error == "The certificate is not trusted: its issuer is unknown"
-
-
-@pytest.mark.parametrize(("http", "spoken"), [("2", "2"), ("1", "1.1"), ("auto", "2")])
-def test_http_2_is_spoken_where_the_server_offers_it_and_http_1_elsewhere(
-    authority: Authority, tmp_path: Path, http: str, spoken: str
-) -> None:
-    with Http2Double(tmp_path, authority.chain("127.0.0.1"), http) as server:
-        reading = look(server.url())
-        assert (reading.status, reading.answer) == (Status.UP, "HTTP 200")
-        assert list(reading.phases) == ["dns", "connect", "tls", "first_byte", "total"]
-        assert look(server.url("/missing")).error == "HTTP 404"
-        assert look(server.url(), method="POST", body="x" * 50_000).status is Status.UP
-        answer = net.request("GET", server.url(), policy=net.CHECKS, timeout_s=5)
-        assert (answer.headers["x-version"], answer.body) == (spoken, f"spoken: {spoken}".encode())
 
 
 @pytest.mark.parametrize(("http", "spoken"), [("2", "2"), ("1", "1.1"), ("auto", "2")])
