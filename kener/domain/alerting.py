@@ -22,6 +22,9 @@ FLAP_WINDOW = 20
 PARENT_WAIT_S = 300
 """So long, at most, a child waits to be told what its parent is: for one interval of the parent, never for more than this."""
 
+HELD = "but held:"
+"""How the reason of a decision tells that a parent holds the alert."""
+
 UPTIME_WINDOWS = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """Seconds by the name of the window (C2)."""
 
@@ -272,7 +275,7 @@ def _after_fail(rule: Rule, count: Count, seen: Observation, *, active: bool, re
         return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far} so far.")
     if parent := held_by(seen.parents, count.failing):
         what = "is down" if parent.is_down else "was not looked at since this began to fail"
-        return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far}, but held: {_short(parent.name)} {what}.", parent)
+        return Decision(Outcome.HOLD, Verdict.FAIL, count, f"{so_far}, {HELD} {_short(parent.name)} {what}.", parent)
     return Decision(Outcome.TRIGGER, Verdict.FAIL, count, f"{so_far}: the failure threshold is reached.")
 
 

@@ -1,6 +1,6 @@
 """The replay of stored samples under a rule, decided by the code that runs live. Contract: incident automation, X1.
 
-What is replayed are the samples and the maintenance windows as they are stored now, from a state in which nothing was counted yet.
+What is replayed are the samples, the maintenance windows and the parents as they are stored now, from a state in which nothing was counted.
 What people did meanwhile (pauses, acts on an incident, changes of the rule) is not.
 """
 
@@ -9,8 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from kener.domain.alerting import AlertType, Count, Observation, Outcome, Rule, Verdict, decide, judge
+from kener.domain.alerting import (
+    GAP_INTERVALS,
+    AlertType,
+    Count,
+    Observation,
+    Outcome,
+    Parent,
+    Rule,
+    Verdict,
+    decide,
+    judge,
+    unseen_since,
+)
 from kener.domain.running_uptime import HOUR, ExactUptime, Hour, HourlyUptime
+from kener.domain.status import Status
 from kener.domain.uptime import Point, Seconds
 
 
@@ -46,17 +59,28 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """What is stored of a monitor that another one depends on: its looks in time order, DOWN where they said so, believed or not."""
+
+    tag: str
+    name: str
+    looks: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What is stored of one monitor.
 
     `points` are samples in time order; those before the start of the order are its lead: they fill windows of an hour and say what came
     before. `windows` are maintenance windows, half-open. `hours` are roll-ups before the start, for the longer windows of UPTIME rules.
+    `parents` are those that it depends on now.
     """
 
     monitor: str
     points: Sequence[Point]
     windows: Sequence[tuple[int, int]] = ()
     hours: Sequence[Hour] = ()
+    parents: Sequence[Upstream] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +155,7 @@ class _Judged:
 
 
 def _judge_all(rule: Rule, order: Order, history: History) -> _Judged:
-    kinds: dict[tuple[Verdict, bool, bool], int] = {}
+    kinds: dict[tuple[Verdict, bool, bool, tuple[Parent, ...]], int] = {}
     firsts: list[Observation] = []
     verdicts: dict[object, Verdict] = {}
     said = []
@@ -141,7 +165,7 @@ def _judge_all(rule: Rule, order: Order, history: History) -> _Judged:
         else:
             looked_at = seen.status, seen.latency_ms
             verdict = verdicts.get(looked_at) or verdicts.setdefault(looked_at, judge(rule, seen))
-        key = verdict, seen.after_gap, seen.in_maintenance
+        key = verdict, seen.after_gap, seen.in_maintenance, seen.parents if verdict is Verdict.FAIL else ()
         kind = kinds.get(key)
         if kind is None:
             kind = kinds[key] = len(firsts)
@@ -153,7 +177,7 @@ def _judge_all(rule: Rule, order: Order, history: History) -> _Judged:
 def observations(rule: Rule, history: History, *, start: int, end: int) -> Iterator[Observation]:
     """The samples of `[start, end)` as they were evaluated when they came; `start` is on a whole hour where the rule is about uptime."""
     inside = _Windows(history.windows)
-    uptime = _window_of(rule, history)
+    uptime, above = _window_of(rule, history), _Above(history)
     previous: Point | None = None
     for point in history.points:
         if point.at >= end:
@@ -174,6 +198,7 @@ def observations(rule: Rule, history: History, *, start: int, end: int) -> Itera
                 seconds,
                 samples,
                 inside.cover(point.at),
+                above.at(point.at) if history.parents else (),
             )
         previous = point
 
@@ -199,6 +224,25 @@ class _Windows:
         return bisect_right(self._edges, at) % 2 == 1
 
 
+class _Above:
+    """What was known of a monitor's parents at each of its checks."""
+
+    def __init__(self, history: History) -> None:
+        self._checks = [point.at for point in history.points] if history.parents else []
+        self._parents = [(parent, [look.at for look in parent.looks]) for parent in history.parents]
+
+    def at(self, moment: int) -> tuple[Parent, ...]:
+        return tuple(self._known(parent, moments, moment) for parent, moments in self._parents)
+
+    def _known(self, parent: Upstream, moments: Sequence[int], moment: int) -> Parent:
+        place = bisect_right(moments, moment) - 1
+        look = parent.looks[place] if place >= 0 else Point(0, Status.NO_DATA, 0)
+        is_fresh = moment - look.at <= GAP_INTERVALS * max(look.span_s, 1)
+        since = unseen_since(look.at, look.span_s, moment)
+        unseen = bisect_right(self._checks, moment) - bisect_right(self._checks, since)
+        return Parent(parent.tag, parent.name, is_fresh and look.status is Status.DOWN, unseen)
+
+
 class _State:
     """How far a rule has counted, and what follows on each kind of observation: decided once, by the code that runs live."""
 
@@ -212,6 +256,7 @@ class _State:
 def _walk(rule: Rule, judged: _Judged, monitor: str) -> Walk:
     states: dict[tuple[Count, bool], _State] = {}
     kinds = judged.kinds
+    patience = max((parent.unseen for kind in kinds for parent in kind.parents), default=0)
 
     def state_of(count: Count, active: bool) -> _State:
         return states.get((count, active)) or states.setdefault((count, active), _State(count, active))
@@ -222,9 +267,9 @@ def _walk(rule: Rule, judged: _Judged, monitor: str) -> Walk:
         counted = decision.verdict is Verdict.FAIL and decision.outcome is not Outcome.SUPPRESS
         begins = counted and decision.count.failing == 1
         count = decision.count
-        if active:
-            # How often it has failed since decides nothing any more, and would make every sample of a long outage a new state.
-            count = replace(count, failing=min(count.failing, rule.failure_threshold))
+        # How often it has failed since decides nothing any more, and would make every sample of a long outage a new state.
+        enough = rule.failure_threshold if active else max(rule.failure_threshold, patience + 1)
+        count = replace(count, failing=min(count.failing, enough))
         found = state.then[kind] = state_of(count, active), decision.outcome, begins
         return found
 

@@ -152,6 +152,9 @@ def _triggered(case: _Case) -> Line:
     why = Mend("Why?", "why", f"{case.configuration.id}:{case.monitor.tag}")
     if case.alert is not None:
         return Line(Tone.GOOD, "The rule triggered", at=case.alert.triggered_at)
+    if failing >= needed and case.monitor.parents:
+        names = ", ".join(parent.name for parent in case.monitor.parents[:3])
+        return Line(Tone.WARN, "The alert is held: a monitor that it depends on is DOWN", names, mends=(why,))
     if failing:
         return Line(Tone.WARN, f"The failure threshold is not reached: {failing} of {needed}", mends=(why,))
     return Line(Tone.NOTE, "The rule has not triggered", f"Failing in a row: 0 of {needed}.", mends=(why,))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from kener import clock
 from kener.domain.alerting import (
     GAP_INTERVALS,
+    HELD,
     Count,
     Outcome,
     Rule,
@@ -363,6 +364,8 @@ def _recorded_words(step: Step) -> str:
             return "It had calmed down, and failed"
         case Outcome.SUPPRESS:
             return "Held back by maintenance"
+        case Outcome.HOLD if HELD in step.reason:
+            return "Held: it depends on another monitor"
         case Outcome.HOLD if "unstable" in step.reason:
             return "Not yet: it was still unstable"
         case Outcome.HOLD if step.failing:
@@ -453,6 +456,7 @@ def _lines(
         yield Line(Tone.GOOD, "No maintenance window")
     if step is not None and step.verdict == Verdict.NOTHING.value and step.status is not None:
         yield Line(Tone.WARN, "The check says nothing about the rule", step.reason)
+    yield from _held_lines(monitor, step)
     active = _active_in(session, configuration.id, monitor.id, minute)
     if active is None:
         yield Line(Tone.NOTE, "No alert was active")
@@ -465,6 +469,15 @@ def _lines(
             Tone.NOTE if not reached else Tone.BAD, f"Failing in a row: {step.failing} of {rule.failure_threshold}"
         )
         yield Line(Tone.NOTE, f"Passing in a row: {step.passing} of {rule.success_threshold}")
+
+
+def _held_lines(monitor: Monitor, step: Step | None) -> Iterator[Line]:
+    """The monitors that it depends on now, and whether one of them held an alert back then."""
+    mends = tuple(Mend(parent.name, "monitor", parent.tag) for parent in monitor.parents[:5])
+    if step is not None and HELD in step.reason:
+        yield Line(Tone.WARN, "Held because of a monitor that it depends on", step.reason, mends=mends)
+    elif mends:
+        yield Line(Tone.GOOD, "No monitor that it depends on held it back", mends=mends)
 
 
 def _setting(holds: bool, yes: str, no: str, act: past.Act | None, *mends: Mend) -> Line:

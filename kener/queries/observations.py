@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from kener import clock
 from kener.domain import replay
 from kener.domain.alerting import AlertType, Observation, Rule
-from kener.domain.replay import History, Order
+from kener.domain.replay import History, Order, Upstream
 from kener.domain.running_uptime import HOUR, Hour
-from kener.domain.status import from_code
+from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, Seconds
 from kener.models import (
     Hourly,
@@ -23,6 +23,7 @@ from kener.models import (
     MaintenanceMonitor,
     MaintenanceWindow,
     Monitor,
+    MonitorParent,
     MonitorState,
     Sample,
     WindowState,
@@ -41,7 +42,8 @@ def observations(
             hours = _hours(session, monitor_id, first - rule.uptime_window_s, start)
     before = select(func.max(Sample.at)).where(Sample.monitor_id == monitor_id, Sample.at < lead).scalar_subquery()
     points = _points(session, monitor_id, func.coalesce(before, lead), last + 1)
-    history = History("", points, list(windows), hours)
+    parents = _parents(session, [monitor_id], first, last + 1)[monitor_id]
+    history = History("", points, list(windows), hours, parents)
     return [seen for seen in replay.observations(rule, history, start=start, end=last + 1) if seen.at >= first]
 
 
@@ -71,6 +73,7 @@ def histories(session: Session, order: Order) -> Iterator[History]:
     )
     monitors = session.execute(found.order_by(Monitor.tag)).all()
     windows = _windows(session, [row[0] for row in monitors], order)
+    parents = _parents(session, [row[0] for row in monitors], order.start, order.end)
     longest = _longest_window(order)
     for monitor_id, tag, begin, held_since in monitors:
         yield History(
@@ -78,6 +81,7 @@ def histories(session: Session, order: Order) -> Iterator[History]:
             points=_points(session, monitor_id, begin, min(order.end, held_since or order.end)),
             windows=windows.get(monitor_id, ()),
             hours=_hours(session, monitor_id, order.start - longest, order.start) if longest > HOUR else (),
+            parents=parents[monitor_id],
         )
 
 
@@ -88,6 +92,38 @@ def _points(session: Session, monitor_id: int, begin: Any, end: int) -> list[Poi
         .order_by(Sample.at)
     )
     return [Point(at, from_code(status), span_s, latency) for at, status, span_s, latency in session.execute(query)]
+
+
+def _parents(session: Session, ids: Sequence[int], begin: int, end: int) -> Mapping[int, list[Upstream]]:
+    """What is stored of the monitors that these depend on: one statement, and one for each that is a parent. Paused ones hold nothing."""
+    query: Any = (
+        select(MonitorParent.monitor_id, Monitor.id, Monitor.tag, Monitor.name)
+        .join(Monitor, Monitor.id == MonitorParent.parent_id)
+        .where(MonitorParent.monitor_id.in_(ids), Monitor.is_active.is_(True))
+        .order_by(Monitor.name, Monitor.id)
+    )
+    found: dict[int, list[Upstream]] = defaultdict(list)
+    known: dict[int, Upstream] = {}
+    for monitor_id, parent_id, tag, name in session.execute(query).all():
+        if parent_id not in known:
+            known[parent_id] = Upstream(tag, name, _looks(session, parent_id, begin, end))
+        found[monitor_id].append(known[parent_id])
+    return found
+
+
+def _looks(session: Session, monitor_id: int, begin: int, end: int) -> list[Point]:
+    """What a monitor was seen to be, believed or not, from the look before `begin` on."""
+    before = select(func.max(Sample.at)).where(Sample.monitor_id == monitor_id, Sample.at < begin).scalar_subquery()
+    query = (
+        select(Sample.at, Sample.status, Sample.raw, Sample.span_s)
+        .where(Sample.monitor_id == monitor_id, Sample.at >= func.coalesce(before, begin), Sample.at < end)
+        .order_by(Sample.at)
+    )
+    down = Status.DOWN.code
+    return [
+        Point(at, Status.DOWN if raw == down else from_code(status), span_s)
+        for at, status, raw, span_s in session.execute(query)
+    ]
 
 
 def _windows(session: Session, ids: Sequence[int], order: Order) -> Mapping[int, list[tuple[int, int]]]:

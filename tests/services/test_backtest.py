@@ -247,8 +247,8 @@ def test_many_monitors_are_read_in_few_statements() -> None:
     order = over(configuration_input(tags, alert_for="UPTIME", alert_value="99"), T0, T0 + HOUR)
     with counted() as statements:
         assert backtest.run(order).monitors == 8
-    # monitors, windows and site, then samples and hours of each
-    assert len([text for text in statements if text.startswith("SELECT")]) == 3 + 2 * len(tags)
+    # monitors, parents, windows and site, then samples and hours of each
+    assert len([text for text in statements if text.startswith("SELECT")]) == 4 + 2 * len(tags)
 
 
 def test_a_worker_makes_a_back_test_of_many_monitors_and_tells_how_far_it_is(app: Flask) -> None:

@@ -1,16 +1,28 @@
 """Dependencies: while a monitor's parent is down, its alerts are held, and said to be. Contract: incident automation, A3."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from kener import clock
 from kener.db import again, reading, transaction
 from kener.domain.alerting import AlertStatus, Outcome
 from kener.domain.confirmation import Needed
-from kener.models import Alert, Decision, Incident, IncidentUpdate, Monitor, MonitorParent, NoticeDelivery
+from kener.domain.replay import Order, Side, replay
+from kener.models import (
+    Alert,
+    AlertConfiguration,
+    Decision,
+    Incident,
+    IncidentUpdate,
+    Monitor,
+    MonitorParent,
+    NoticeDelivery,
+)
+from kener.queries import diagnosis, explanations, observations
 from kener.services import incidents, monitors
 from kener.services.errors import Refused
 from tests.factories import (
@@ -151,7 +163,7 @@ def test_a_change_of_the_parent_that_waits_for_confirmation_holds_already(app: F
     make_child("shop")
     watch("shop")
     for step, status in enumerate(["UP", "DOWN", "DOWN"]):
-        record(replace(sample("gate", T0 + 60 * step, status), needed=Needed(5, 1)))
+        record(dataclasses.replace(sample("gate", T0 + 60 * step, status), needed=Needed(5, 1)))
         observe("shop", status, start=T0 + 60 * step + 1)
     assert held() == ["2 of 2 failing, but held: Gate is down."]
 
@@ -236,6 +248,49 @@ def test_a_monitor_without_parents_is_asked_for_them_only_when_it_would_trigger(
         0,
         0,
     ]
+
+
+@pytest.mark.parametrize(
+    ("story", "failing"),
+    [
+        ("uu dd dd dd ud ud uu ud ud", 2),
+        ("uu ud dd dd uu du dd dd uu", 1),
+        ("uu ud ud ud uu dd dd ud", 3),
+        ("nu nd nd nd uu", 2),
+    ],
+)
+def test_x1_a_back_test_holds_what_was_held_live(app: Flask, story: str, failing: int) -> None:
+    start = clock.epoch() // 3_600 * 3_600 - 7_200
+    make_monitor("gate")
+    make_child("shop")
+    config_id = watch("shop", failing=failing)
+    together(story, start=start)
+    configuration = reading().get_one(AlertConfiguration, config_id)
+    side = Side(configuration.rule, ("shop",))
+    [history] = observations.histories(reading(), Order(start, start + 3_600, side))
+    part = replay(Order(start, start + 3_600, side), history)
+    assert [episode.start for episode in part.draft.episodes] == [
+        int(alert.triggered_at.timestamp()) for alert in every(Alert)
+    ]
+
+
+def test_a3_why_not_names_the_parent(app: Flask) -> None:
+    start = clock.epoch() // 60 * 60 - 1_800
+    make_monitor("gate")
+    make_child("shop")
+    config_id = watch("shop")
+    together("uu dd dd dd", start=start)
+    session = reading()
+    configuration = session.get_one(AlertConfiguration, config_id)
+    monitor = session.get_one(Monitor, id_of("shop"))
+    found = explanations.explain(session, configuration, monitor, clock.at(start + 180))
+    assert (found.headline, found.sentence) == (
+        "Held: it depends on another monitor",
+        "3 of 2 failing, but held: Gate is down.",
+    )
+    assert "Held because of a monitor that it depends on" in [line.text for line in found.lines]
+    [opened, *_] = diagnosis.diagnose(session, configuration, monitor.id, failing=3, passing=0)
+    assert "The alert is held: a monitor that it depends on is DOWN" in [line.text for line in opened.lines]
 
 
 def refusal(save: Callable[[], object]) -> dict[str, str]:
