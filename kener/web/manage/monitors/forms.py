@@ -7,6 +7,7 @@ from kener.domain.inputs import MonitorInput, check
 from kener.domain.specs import SPECS, MonitorType
 from kener.models import Monitor
 from kener.web.manage.forms import Form, differing, flattened, given, ticked
+from kener.web.manage.monitors import choosing
 from kener.web.manage.monitors.controls import Control, controls
 
 _PATIENCE = ("failure_confirmations", "recovery_confirmations", "retries", "retry_delay_ms")
@@ -39,6 +40,7 @@ def defaults(kind: MonitorType) -> dict[str, Any]:
         "is_active": True,
         "is_hidden": False,
         "labels": "",
+        "parent_tags": [],
         **{name: control.shown(_raw(control.default)) for name, control in controls(kind).items()},
     }
 
@@ -47,7 +49,12 @@ def _raw(default: Any) -> Any:
     """A default as it would stand in a stored monitor."""
     if isinstance(default, list):
         return [one.model_dump(mode="json") if hasattr(one, "model_dump") else one for one in default]
-    return "" if default is None else default
+    return "" if default is None else _short(default)
+
+
+def _short(value: Any) -> Any:
+    """`90.0` is 90."""
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def fields_of(monitor: Monitor) -> dict[str, Any]:
@@ -59,7 +66,8 @@ def fields_of(monitor: Monitor) -> dict[str, Any]:
         **defaults(kind),
         **{name: getattr(monitor, name) for name in (*_COMMON, "is_active", "is_hidden")},
         "labels": ", ".join(one.label for one in monitor.labels),
-        **{name: control.shown(data[name]) for name, control in controls(kind).items() if name in data},
+        "parent_tags": [parent.tag for parent in monitor.parents],
+        **{name: _short(control.shown(data[name])) for name, control in controls(kind).items() if name in data},
     }
 
 
@@ -69,6 +77,8 @@ def fields_from(form: Form) -> dict[str, Any]:
         **{name: form.get(name, "") for name in (*_COMMON, "monitor_type", "labels")},
         **ticked(form, "is_active", "is_hidden"),
         **{name: control.typed(form) for name, control in _controls(form).items()},
+        "parent_tags": choosing.parents(form),
+        **({"monitors": choosing.members(form)} if form.get("monitor_type") == MonitorType.GROUP else {}),
     }
 
 
@@ -93,12 +103,15 @@ def read(
     raw["status"] = "ACTIVE" if form.get("is_active") == "true" else "INACTIVE"
     settings = {name: control.given(form) for name, control in _controls(form).items()}
     raw["type_data"] = {name: value for name, value in settings.items() if value is not None}
+    if raw["monitor_type"] == MonitorType.GROUP:
+        raw["type_data"]["monitors"] = choosing.members(form)
+    raw["parent_tags"] = choosing.parents(form)
     checked, errors = check(MonitorInput, raw)
     if "tag" in errors and not form.get("tag", "").strip():
         errors.pop("tag")
         if "name" not in errors:
             errors["tag"] = "No tag can be made from this name. Choose one of small letters and digits."
-    return checked, flattened(errors, "type_data")
+    return checked, flattened(choosing.named(errors, form), "type_data")
 
 
 def newer_than(form: Form, monitor: Monitor) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from kener.domain.permissions import Permission
 from kener.domain.readings import Reading
 from kener.domain.specs import SPECS, MonitorType, parse_spec
 from kener.models import Monitor
-from kener.queries import history, site
+from kener.queries import groups, history, site
 from kener.queries import monitors as rows
 from kener.queries.public import ledger
 from kener.services import monitoring, monitors
@@ -21,8 +21,8 @@ from kener.services.monitors import Saved
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render, wants_fragment
 from kener.web.manage import lists
-from kener.web.manage.forms import version
-from kener.web.manage.monitors import controls, forms
+from kener.web.manage.forms import flattened, version
+from kener.web.manage.monitors import choosing, controls, forms
 from kener.web.urls import origin
 
 bp = Blueprint("manage_monitors", __name__, url_prefix="/manage/monitors")
@@ -33,6 +33,7 @@ LABELS = {
     "interval_seconds": "Interval",
     "cron": "Cron expression",
     "category_name": "Section",
+    "parent_tags": "Depends on",
     "external_url": "Link",
     "failure_confirmations": "Failing checks in a row",
     "recovery_confirmations": "Passing checks in a row",
@@ -90,7 +91,7 @@ def create() -> BaseResponse:
     try:
         saved = monitors.create(given, actor=actor())
     except Refused as refused:
-        return _form(forms.fields_from(request.form), refused.errors, status=422)
+        return _form(forms.fields_from(request.form), flattened(refused.errors, "type_data"), status=422)
     checked = given.monitor_type in probes.PROBES and given.status == "ACTIVE"
     return saved_page(saved, f"{given.name} is added." + (" Its first check runs now." if checked else ""))
 
@@ -132,6 +133,15 @@ def _tested(seen: Reading | None, errors: dict[str, str]) -> BaseResponse:
     return _form(forms.fields_from(request.form), errors, status=422 if errors else 200, seen=seen, tested=True)
 
 
+@bp.post("/-/preview")
+@requires(Permission.EDIT)
+def preview() -> BaseResponse:
+    """What the group in the form would be now; nothing is stored."""
+    if wants_fragment():
+        return render("manage/monitors/_preview.html", preview=choosing.preview(choosing.given(request.form)))
+    return _form(forms.fields_from(request.form), {})
+
+
 @bp.get("/<tag:tag>")
 @requires(Permission.READ)
 def show(tag: str) -> BaseResponse:
@@ -160,6 +170,8 @@ def _show(tag: str, *, message: str | None = None) -> BaseResponse:
         part=part,
         foot=lists.foot(part),
         samples_filter=chosen,
+        standing=groups.standing(session, monitor) if monitor.monitor_type is MonitorType.GROUP else None,
+        family=groups.family(session, monitor.id),
         settings=_settings(monitor),
         testable=monitor.monitor_type in probes.PROBES,
         message=message,
@@ -168,7 +180,10 @@ def _show(tag: str, *, message: str | None = None) -> BaseResponse:
 
 def _settings(monitor: Monitor) -> list[tuple[str, str]]:
     """What the type knows, as names and values; nothing for settings that were damaged from outside."""
-    return controls.summary(monitor.monitor_type, monitor.type_data if isinstance(monitor.type_data, dict) else {})
+    data = monitor.type_data if isinstance(monitor.type_data, dict) else {}
+    if monitor.monitor_type is MonitorType.GROUP:
+        data = choosing.telling(data)
+    return controls.summary(monitor.monitor_type, data)
 
 
 @bp.get("/<tag:tag>/edit")
@@ -196,7 +211,7 @@ def update(tag: str) -> BaseResponse:
     try:
         saved = monitors.update(tag, given, actor=actor(), version=version(request.form))
     except Refused as refused:
-        return _form(forms.fields_from(request.form), refused.errors, saved=monitor, status=422)
+        return _form(forms.fields_from(request.form), flattened(refused.errors, "type_data"), saved=monitor, status=422)
     except Conflict:
         db.session().expire_all()
         newer = forms.newer_than(request.form, find(tag)[0])
@@ -281,6 +296,7 @@ def _form(
         at=clock.now(),
         newer=newer,
         kinds=KINDS,
+        **choosing.shown(kind, fields),
     )
 
 
