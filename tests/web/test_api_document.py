@@ -9,7 +9,7 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import kener
-from kener.domain.inputs import IncidentInput, MonitorInput, UpdateInput
+from kener.domain.inputs import IncidentInput, MaintenanceInput, MonitorInput, UpdateInput
 from kener.domain.trigger_specs import SETTINGS
 from kener.services.triggers import TriggerInput
 from tests.support.api import PREFIX, Api
@@ -69,6 +69,8 @@ def test_bodies_have_the_fields_of_the_schemas_that_read_them(api: Api) -> None:
     times = {"start_at": "start_date_time", "end_at": "end_date_time"}
     assert fields("NewIncident") - {"is_global"} == {times.get(name, name) for name in IncidentInput.model_fields}
     assert fields("IncidentStoryChanges") == fields("NewIncident") | {"post_mortem"}
+    plan = {"start_at": "start_date_time", "duration_s": "duration_seconds", "is_active": "status"}
+    assert fields("NewMaintenance") == {plan.get(name, name) for name in MaintenanceInput.model_fields}
     words = {"text": "comment", "at": "timestamp"}
     assert fields("NewComment") == {words.get(name, name) for name in UpdateInput.model_fields}
     for kind, settings in SETTINGS.items():
@@ -148,6 +150,17 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.get(f"/secrets/{secret}")
     api.patch(f"/secrets/{secret}", {"value": "new"})
     api.delete(f"/secrets/{secret}")
+    soon = 60 * (int(time.time()) // 60 + 60)
+    maintenance = make(api, "/maintenances", {"title": "Disks", "start_date_time": soon, "rrule": "FREQ=DAILY"})
+    api.get("/maintenances")
+    api.get(f"/maintenances/{maintenance}")
+    api.patch(f"/maintenances/{maintenance}", {"title": "New disks"})
+    api.get("/maintenances/events")
+    event = api.get(f"/maintenances/{maintenance}/events")["events"][0]["id"]
+    api.get(f"/maintenances/{maintenance}/events/{event}")
+    api.patch(f"/maintenances/{maintenance}/events/{event}", {"status": "ONGOING"})
+    api.delete(f"/maintenances/{maintenance}/events/{event}")
+    api.delete(f"/maintenances/{maintenance}")
     api.get("/openapi.json")
     assert set(api.operations) - api.called == set()
 

@@ -106,10 +106,13 @@ def test_no_value_in_any_field_of_a_change_breaks_the_server(api: Api) -> None:
         "config_id": api.post("/alert-configurations", {"monitor_tags": ["1"]}),
         "incident_id": api.post("/incidents", {"title": "I", "start_date_time": 1_700_000_000}),
         "secret_id": api.post("/secrets", {"name": "TOKEN", "value": "hidden"}),
+        "maintenance_id": api.post("/maintenances", {"title": "M", "start_date_time": 1_900_000_000}),
     }
     numbers = {name: str(next(iter(answer.values()))["id"]) for name, answer in made.items()}
     comment = api.post(f"/incidents/{numbers['incident_id']}/comments", {"comment": "C", "state": "IDENTIFIED"})
     numbers["comment_id"] = str(comment["comment"]["id"])
+    events = api.get(f"/maintenances/{numbers['maintenance_id']}/events")["events"]
+    numbers["event_id"] = str(events[0]["id"])
     for method, path in api.operations:
         if method != "PATCH":
             continue
