@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flask import current_app, render_template
+from flask import current_app
 from sqlalchemy import ColumnElement, bindparam, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
@@ -36,8 +36,9 @@ from kener.notifiers.letters import Letter, Outcome
 from kener.notifiers.webhook import post
 from kener.queries import subscribers as rows
 from kener.queries.site import Site
-from kener.services import outbox, site, subscribers, vault
-from kener.services.errors import Refused
+from kener.services import audit, outbox, site, subscribers, vault
+from kener.services.audit import Actor
+from kener.services.errors import NotFound, Refused
 from kener.services.notices import BATCH
 from kener.services.outbox import DELAYS_S
 from kener.services.subscribers import Question
@@ -138,10 +139,15 @@ def _letter(one: _Due, said: Bulletin, here: Site) -> Letter:
         to=one.address,
         subject=said.subject,
         text=bulletins.letter_text(said, links),
-        html=render_template("email/notice.html", said=said, links=links, body=for_mail(said.text)),
+        html=_rendered("email/notice.html", said=said, links=links, body=for_mail(said.text)),
         thread=one.thread,
         stop_url=links.stop,
     )
+
+
+def _rendered(template: str, **given: Any) -> str:
+    """A mail's part; it knows nothing of a request, whoever is in one."""
+    return current_app.jinja_env.get_template(template).render(**given)
 
 
 def _payload(one: _Due, said: Bulletin, here: Site) -> dict[str, Any]:
@@ -350,6 +356,25 @@ def _in_batches(ids: Sequence[int]) -> list[tuple[int, int]]:
     return [(ids[start], ids[min(start + BATCH, len(ids)) - 1]) for start in range(0, len(ids), BATCH)]
 
 
+def send_again(notice_id: int, *, actor: Actor) -> int:
+    """Send what failed of a notice again, under the same ids. Raises NotFound. Returns how many there are."""
+    failed = NoticeDelivery.notice_id == notice_id, NoticeDelivery.state == DeliveryState.FAILED
+    with transaction() as session:
+        if session.get(Notice, notice_id) is None:
+            raise NotFound
+        ids = session.scalars(
+            select(NoticeDelivery.id)
+            .where(*failed, NoticeDelivery.subscriber_id.is_not(None))
+            .order_by(NoticeDelivery.id)
+        ).all()
+        fresh = {"state": DeliveryState.WAITING, "attempts": 0, "next_at": clock.now()}
+        retake = update(NoticeDelivery).where(*failed, NoticeDelivery.subscriber_id.is_not(None)).values(fresh)
+        session.execute(retake, execution_options={"synchronize_session": False})
+        audit.note(session, actor, "resend", f"notice-{notice_id}", f"{len(ids)} failed messages")
+    jobs.enqueue_broadcasts(_in_batches(ids))
+    return len(ids)
+
+
 def send_question(confirmation_id: int) -> None:
     """Ask the owner of an address whether it is meant, with a new link and a new code. Safe to run twice and at once."""
     claimed = again(partial(_claim_question, confirmation_id))
@@ -399,8 +424,8 @@ def _ask(confirmation_id: int, subscriber: Subscriber, question: Question, here:
         uid=f"{_question_uid(confirmation_id)}-{secrets.token_hex(4)}",  # Each attempt has another code.
         to=subscriber.address,
         subject=f"Confirm your subscription to {here.name}",
-        text=render_template("email/confirm.txt", **given).lstrip(),
-        html=render_template("email/confirm.html", **given),
+        text=_rendered("email/confirm.txt", **given).lstrip(),
+        html=_rendered("email/confirm.html", **given),
     )
     [(_, outcome)] = letters.send([(0, letter)], context.smtp, until=time.monotonic() + WITHIN_S)
     if isinstance(outcome, Undeliverable):

@@ -12,10 +12,11 @@ from werkzeug.routing import Rule
 from kener import clock
 from kener.db import Base, reading, transaction
 from kener.domain.inputs import PostMortemInput
-from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, UserSession
+from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, Notice, UserSession
 from kener.services import accounts, drills, monitors, post_mortems, secrets
 from kener.services.secrets import SecretInput
 from tests import factories
+from tests.support.subscribers import make_subscriber
 
 OWNERS_ONLY = {"manage_api_keys", "manage_secrets", "manage_settings"}
 FOR_VIEWERS = {"index", "show", "log", "export", "drill", "overview", "sessions", "end_session"}
@@ -52,6 +53,8 @@ def things(app: Flask) -> dict[str, object]:
         "maintenance_id": factories.plan_maintenance("api", start=clock.epoch() - 60, end=clock.epoch() + 3600),
         "secret_id": secrets.create(SecretInput(name="TOKEN", value="hidden"), actor=factories.SAM),
         "window_id": factories.only(MaintenanceWindow).id,
+        "subscriber_id": make_subscriber(),
+        "notice_id": factories.every(Notice)[0].id,
         "session_id": 1,
     }
 

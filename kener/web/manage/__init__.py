@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
     from kener.web.manage.overview import routes as overview
     from kener.web.manage.secrets import routes as secrets
     from kener.web.manage.settings import routes as settings
+    from kener.web.manage.subscribers import routes as subscribers
     from kener.web.manage.triggers import routes as triggers
     from kener.web.manage.why import routes as why
 
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
         maintenances,
         triggers,
         deliveries,
+        subscribers,
         secrets,
         api_keys,
         settings,

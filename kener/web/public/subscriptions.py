@@ -79,11 +79,11 @@ def create() -> BaseResponse:
     """Ask the owner of the address. The answer is the same for every address."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return answer(403)
-    door, raw = rows.door(db.session()), _typed()
+    door, raw = rows.door(db.session()), typed()
     if not door.is_open:
         abort(404)
-    given, errors = check(SubscriberInput, {name: raw[name] for name in raw if name != "scope"} | _scope(raw))
-    errors = _flat(errors) | _not_offered(raw, door) | _nothing_chosen(raw)
+    given, errors = check(SubscriberInput, {name: raw[name] for name in raw if name != "scope"} | scope_of(raw))
+    errors = _flat(errors) | _not_offered(raw, door) | nothing_chosen(raw)
     if given is None or errors:
         return _new(raw, errors, status=422)
     try:
@@ -104,7 +104,7 @@ def _not_offered(raw: dict[str, Any], door: rows.Door) -> dict[str, str]:
     return errors
 
 
-def _nothing_chosen(raw: dict[str, Any]) -> dict[str, str]:
+def nothing_chosen(raw: dict[str, Any]) -> dict[str, str]:
     if raw["scope"] == "chosen" and not (raw["pages"] or raw["monitors"] or raw["incident_ids"]):
         return {"scope": "Choose at least one below, or everything."}
     return {}
@@ -171,12 +171,12 @@ def show(token: str) -> BaseResponse:
 @public
 def update(token: str) -> BaseResponse:
     """Choose anew."""
-    subscriber, raw = _find(token), _typed()
+    subscriber, raw = _find(token), typed()
     if subscriber is None:
         return _gone("This link leads nowhere any more", status=404)
     wanted = {name: value for name, value in raw.items() if name not in ("scope", "channel", "address")}
-    given, errors = check(Choices, wanted | _scope(raw))
-    errors = _flat(errors) | _nothing_chosen(raw)
+    given, errors = check(Choices, wanted | scope_of(raw))
+    errors = _flat(errors) | nothing_chosen(raw)
     if given is None or errors:
         return _own(token, subscriber, raw, errors, status=422)
     try:
@@ -219,7 +219,7 @@ def _find(token: str) -> Subscriber | None:
     return subscribers.by_token(db.session(), token[:256])
 
 
-def _typed() -> dict[str, Any]:
+def typed() -> dict[str, Any]:
     """The form as it was sent. Whoever chose everything has chosen nothing else but the incidents that they follow."""
     form = request.form
     raw = {name: form.get(name, "").replace("\0", "") for name in ("address", "zone")}
@@ -228,7 +228,7 @@ def _typed() -> dict[str, Any]:
     return raw | {name: form.getlist(name) for name in ("kinds", "pages", "monitors", "incident_ids")}
 
 
-def _scope(raw: dict[str, Any]) -> dict[str, Any]:
+def scope_of(raw: dict[str, Any]) -> dict[str, Any]:
     return {} if raw["scope"] == "chosen" else {"pages": [], "monitors": [], "incident_ids": []}
 
 
@@ -236,7 +236,7 @@ def _flat(errors: dict[str, str]) -> dict[str, str]:
     return {name.partition(".")[0]: text for name, text in errors.items()}
 
 
-def _options(given: dict[str, Any]) -> dict[str, Any]:
+def form_options(given: dict[str, Any]) -> dict[str, Any]:
     """What the fields of a form offer."""
     session = db.session()
     door, scopes = rows.door(session), rows.scopes(session)
@@ -257,7 +257,7 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _new(given: dict[str, Any], errors: dict[str, str], *, status: int = 200) -> BaseResponse:
-    options = _options(given)
+    options = form_options(given)
     status = status if options["door"].is_open else 404
     return render("public/subscriptions/new.html", status=status, form=given, errors=errors, **options)
 
@@ -267,7 +267,9 @@ def _own(
 ) -> BaseResponse:
     said = SAID.get(request.args.get("said", ""))
     about = {"token": token, "address": subscriber.address, "channel": subscriber.channel, "said": said}
-    return render("public/subscriptions/own.html", status=status, form=given, errors=errors, **about, **_options(given))
+    return render(
+        "public/subscriptions/own.html", status=status, form=given, errors=errors, **about, **form_options(given)
+    )
 
 
 def _gone(title: str, *, status: int = 200, done: bool = False) -> BaseResponse:

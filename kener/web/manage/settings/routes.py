@@ -8,11 +8,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from kener.db import db
 from kener.domain.permissions import Permission
 from kener.queries import connectivity as connected
-from kener.services import connectivity, site
+from kener.queries.subscribers import Offer, offer
+from kener.services import connectivity, site, subscribers
 from kener.services.errors import Refused
 from kener.services.site import Site
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render
+from kener.web.manage.forms import ticked
 
 bp = Blueprint("manage_settings", __name__, url_prefix="/manage/settings")
 
@@ -37,6 +39,15 @@ def update() -> BaseResponse:
     return done(url_for(".show"), "Saved. Visitors see it now.")
 
 
+@bp.post("/subscriptions")
+@requires(Permission.ADMINISTER)
+def subscriptions() -> BaseResponse:
+    """Choose what visitors can subscribe to."""
+    chosen = Offer(**ticked(request.form, "enabled", "incidents", "maintenance", "webhooks"))
+    subscribers.change_offer(chosen, actor=actor())
+    return done(url_for(".show"), "Saved. Visitors see it now.")
+
+
 @bp.post("/references")
 @requires(Permission.ADMINISTER)
 def references() -> BaseResponse:
@@ -55,5 +66,11 @@ def _form(given: Site, errors: dict[str, str], *, references: str | None = None,
     )
     chosen = "\n".join(connected.references(db.session())) if references is None else references
     return render(
-        "manage/settings/show.html", status=status, form=given, errors=errors, zones=["UTC", *zones], references=chosen
+        "manage/settings/show.html",
+        status=status,
+        form=given,
+        errors=errors,
+        zones=["UTC", *zones],
+        references=chosen,
+        offer=offer(db.session()),
     )

@@ -1,0 +1,1 @@
+"""Subscribers: who hears of incidents and maintenance, and what they were told."""
