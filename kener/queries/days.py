@@ -29,8 +29,9 @@ _TERMS = 200
 
 def newest_of(session: Session, monitor_id: int) -> Newest | None:
     """The newest sample of one monitor."""
-    state = session.get(MonitorState, monitor_id)
-    return None if state is None or state.at is None else Newest(state.at, state.status, state.span_s)
+    query = select(MonitorState.at, MonitorState.status_code, MonitorState.span_s)
+    found = session.execute(query.where(MonitorState.monitor_id == monitor_id, MonitorState.at.is_not(None))).first()
+    return None if found is None or found[0] is None else Newest(found[0], from_code(found[1]), found[2])
 
 
 def days_of(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from kener.domain.layers import Layer, effective, layers
 from kener.domain.status import Status, from_code
 from kener.domain.uptime import Point, Seconds, covered, tally
 from kener.models import Daily, Hourly, Sample
-from kener.queries.days import hours_of, newest_of
+from kener.queries.days import days_of, hours_of, newest_of
 from kener.queries.overlays import overlays
 from kener.queries.public.ledger import MonitorRow
 
@@ -48,6 +49,18 @@ class Uptimes:
 def uptimes(session: Session, row: MonitorRow) -> Uptimes:
     """Uptime for 24 hours (exact, from samples) and for 7, 30 and 90 days (whole days, today included)."""
     return Uptimes(_last_day(session, row.id), *(uptime_of(row.days[-days:]) for days in (7, 30, 90)))
+
+
+def figures(session: Session, monitor_id: int, zone: ZoneInfo) -> dict[str, float | None]:
+    """The same of any monitor, by the names of `RANGES`; those that are paused or hidden have them too."""
+    now = clock.now()
+    epoch, today = int(now.timestamp()), now.astimezone(zone).date()
+    dates = [today - timedelta(days=back) for back in range(89, -1, -1)]
+    newest = {monitor_id: newest_of(session, monitor_id)}
+    over = overlays(session, [monitor_id], since=epoch - 91 * 86_400, until=epoch)
+    days = days_of(session, newest, over, zone=zone, dates=dates, now=epoch)[monitor_id]
+    spans = {"7d": 7, "30d": 30, "90d": 90}
+    return {"24h": _last_day(session, monitor_id)} | {name: uptime_of(days[-n:]) for name, n in spans.items()}
 
 
 def _last_day(session: Session, monitor_id: int) -> float | None:

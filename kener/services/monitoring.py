@@ -6,43 +6,37 @@ lane's budget is asked again in the slow lane, and goes there directly from then
 
 import json
 import logging
-import random
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from flask import current_app
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, select, update
 from sqlalchemy.orm import Session
 
-from kener import clock, jobs, live, probes
+from kener import jobs, live, probes
 from kener.db import again, reading, transaction
 from kener.domain import heartbeats
 from kener.domain import secrets as secret_rules
 from kener.domain.confirmation import AT_ONCE, Needed
 from kener.domain.heartbeats import Signals
 from kener.domain.readings import Reading, cannot_run
-from kener.domain.schedule import MAX_INTERVAL_S, Schedule
+from kener.domain.schedule import Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
 from kener.domain.status import Status, from_code
-from kener.models import Monitor, MonitorState, Sample
-from kener.services import audit, connectivity, recording, retrying, secrets
-from kener.services.audit import Actor
-from kener.services.errors import NotFound, Refused
+from kener.models import Monitor, MonitorState
+from kener.services import connectivity, recording, retrying, secrets
+from kener.services.errors import Refused
 from kener.services.recording import Effects, Observed
 from kener.services.retrying import Repeat
 from kener.services.scheduling import SLOW_TIMEOUT_S
-from kener.settings import Settings
 
 log = logging.getLogger(__name__)
 
 FAST_BUDGET_S = 1.5
 SLOW_BUDGET_S = 60
 """So long after its start a slow shard still looks again: its slots must not be taken for lost."""
-
-MAX_EDIT_MINUTES = 31 * 1_440
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,78 +309,6 @@ def _follow(effects: Effects) -> None:
     jobs.enqueue_deliveries(effects.delivery_ids)
     if effects.changed:
         live.publish()
-
-
-def set_samples(
-    tag: str, *, start: int, end: int, status: Status, latency_ms: int | None, deviation_ms: int = 0, actor: Actor
-) -> int:
-    """Write one sample a minute over `[start, end]` by hand (both floored to the minute); returns how many were written.
-
-    A minute that has samples already keeps their times and gets the new values. Samples newer than the newest one are evaluated like any
-    other; older ones correct history. Raises NotFound, Refused.
-    """
-    if find(reading(), tag).monitor_type is MonitorType.GROUP:
-        raise Refused({"": "The samples of a group follow from its members: write theirs."})
-    first, last = start - start % 60, end - end % 60
-    now = clock.epoch()
-    errors = {}
-    if last < first:
-        errors["end_ts"] = "The end lies before the start."
-    elif (last - first) // 60 + 1 > MAX_EDIT_MINUTES:
-        errors["end_ts"] = "At most 31 days can be written at once."
-    if last > now:
-        errors["end_ts"] = "Samples cannot be written for the future."
-    if first < _editable_from(now):
-        errors["start_ts"] = "Samples of that time are not kept any more, so they cannot be changed."
-    if status not in (Status.UP, Status.DEGRADED, Status.DOWN):
-        errors["status"] = "Choose UP, DEGRADED or DOWN."
-    if errors:
-        raise Refused(errors)
-    with transaction() as session:
-        monitor = find(session, tag)
-        states = recording.lock(session, [monitor.id])
-        span_s = max(60, _span(monitor.interval_seconds, monitor.cron, last))
-        samples = [
-            Observed(monitor.id, at, status, span_s, _vary(latency_ms, deviation_ms), source="manual")
-            for at in _moments(session, monitor.id, first, last)
-        ]
-        effects = recording.record(session, samples, states, replace=True)
-        audit.note(session, actor, "set samples", f"monitor-{monitor.id}", f"{status} from {first} to {last}")
-    effects.changed = True
-    _follow(effects)
-    return (last - first) // 60 + 1
-
-
-def _editable_from(now: int) -> int:
-    """An edit recomputes its hours from the samples and its day from the hours: all of those must be there."""
-    settings: Settings = current_app.extensions["kener"]
-    days = min(settings.retention_days, settings.hourly_retention_days)
-    return now - days * 86_400 + min(MAX_INTERVAL_S, days * 43_200)
-
-
-def _moments(session: Session, monitor_id: int, first: int, last: int) -> list[int]:
-    """One moment a minute; where the minute has samples, theirs."""
-    stored = session.scalars(
-        select(Sample.at)
-        .where(Sample.monitor_id == monitor_id, Sample.at >= first, Sample.at < last + 60)
-        .order_by(Sample.at)
-    ).all()
-    taken = {at - at % 60 for at in stored}
-    return sorted([*stored, *(minute for minute in range(first, last + 60, 60) if minute not in taken)])
-
-
-def find(session: Session, tag: str) -> Monitor:
-    """The monitor of a tag. Raises NotFound."""
-    monitor = session.scalars(select(Monitor).where(Monitor.tag == tag)).one_or_none()
-    if monitor is None:
-        raise NotFound
-    return monitor
-
-
-def _vary(latency_ms: int | None, deviation_ms: int) -> int | None:
-    if latency_ms is None or not deviation_ms:
-        return latency_ms
-    return max(0, latency_ms + random.randint(-deviation_ms, deviation_ms))  # noqa: S311 - invented on request
 
 
 def test_now(kind: MonitorType, spec: Spec) -> Reading:

@@ -31,8 +31,9 @@ from kener.models import (
 )
 from kener.queries.public import feed as feeds
 from kener.queries.public import incidents as pages
-from kener.services import configurations, heartbeats, incidents, monitoring, outbox
+from kener.services import configurations, heartbeats, incidents, manual_data, monitoring, outbox
 from kener.services.errors import Refused
+from kener.services.manual_data import Edit
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import (
     SAM,
@@ -181,7 +182,7 @@ def test_e1_what_an_operator_or_a_program_writes_is_evaluated_as_it_is_stored() 
     make_monitor()
     make_configuration(failure_threshold=3)
     first = clock.epoch() // 60 * 60 - 600
-    monitoring.set_samples("api", start=first, end=first + 120, status=Status.DOWN, latency_ms=None, actor=SAM)
+    manual_data.write("api", Edit(first, first + 120, Status.DOWN, None), actor=SAM)
     assert only(Alert).triggered_at == clock.at(first + 120)
 
 
@@ -259,7 +260,7 @@ def test_e5_an_edit_of_the_newest_sample_makes_no_gap() -> None:
     make_configuration(failure_threshold=2)
     hour = clock.epoch() // 3_600 * 3_600 - 7_200
     record(sample("api", hour, "DOWN", span_s=3_600))
-    monitoring.set_samples("api", start=hour, end=hour, status=Status.DOWN, latency_ms=None, actor=SAM)
+    manual_data.write("api", Edit(hour, hour, Status.DOWN, None), actor=SAM)
     record(sample("api", hour + 3_600, "DOWN", span_s=3_600))
     assert only(Alert).triggered_at == clock.at(hour + 3_600)
 

@@ -13,8 +13,9 @@ from kener.domain.alerting import AlertStatus
 from kener.domain.inputs import MonitorInput
 from kener.domain.status import Status, from_code
 from kener.models import Alert, GroupMember, Hourly, Monitor, MonitorState, Sample
-from kener.services import monitoring, monitors, scheduling
+from kener.services import manual_data, monitoring, monitors, scheduling
 from kener.services.errors import Refused
+from kener.services.manual_data import Edit
 from kener.services.monitors import Saved
 from tests.factories import (
     SAM,
@@ -263,7 +264,7 @@ def test_an_edit_of_what_a_member_was_last_changes_the_group_too(app: Flask) -> 
     make_group("all", "api", freshness_minutes=10_080)
     minute = clock.epoch() // 60 * 60 - 600
     record(sample("api", minute, "DOWN"))
-    monitoring.set_samples("api", start=minute, end=minute, status=Status.UP, latency_ms=None, actor=SAM)
+    manual_data.write("api", Edit(minute, minute, Status.UP, None), actor=SAM)
     assert (state("api").status, state("all").status) == (Status.UP, Status.UP)
 
 
@@ -271,7 +272,7 @@ def test_nobody_writes_the_samples_of_a_group(app: Flask) -> None:
     make_members("api")
     make_group("all", "api")
     with pytest.raises(Refused) as refused:
-        monitoring.set_samples("all", start=T0, end=T0, status=Status.UP, latency_ms=None, actor=SAM)
+        manual_data.write("all", Edit(T0, T0, Status.UP, None), actor=SAM)
     assert "members" in refused.value.errors[""]
 
 

@@ -17,8 +17,9 @@ from kener import clock, jobs
 from kener.db import transaction
 from kener.domain.status import Status, from_code
 from kener.models import AuditEntry, Daily, Decision, Delivery, DeliveryState, Hourly, MonitorState, Sample, SampleNote
-from kener.services import housekeeping, monitoring, site
+from kener.services import housekeeping, manual_data, site
 from kener.services.errors import Refused
+from kener.services.manual_data import Edit
 from kener.services.site import Site
 from tests.factories import (
     SAM,
@@ -185,11 +186,9 @@ def test_samples_written_by_hand_are_counted_like_any_other() -> None:
     make_monitor("api", interval_seconds=30)
     first = clock.epoch() // 60 * 60 - 2 * HOUR
     observe("api", *["UP"] * 20, start=first, step_s=30, latency_ms=10)
-    monitoring.set_samples(
-        "api", start=first + 60, end=first + 1_200, status=Status.DOWN, latency_ms=90, deviation_ms=9, actor=SAM
-    )
+    manual_data.write("api", Edit(first + 60, first + 1_200, Status.DOWN, 90, 9), actor=SAM)
     check("UTC")
-    monitoring.set_samples("api", start=first, end=first + 60, status=Status.DEGRADED, latency_ms=None, actor=SAM)
+    manual_data.write("api", Edit(first, first + 60, Status.DEGRADED, None), actor=SAM)
     observe("api", "UP")
     check("UTC")
     assert {note.source for note in every(SampleNote)} == {"manual"}
@@ -290,8 +289,6 @@ def test_history_without_its_samples_or_hours_cannot_be_edited_away(
         housekeeping.prune()
         for second in (0, 2 * DAY):
             with pytest.raises(Refused) as refused:
-                monitoring.set_samples(
-                    "api", start=at + second, end=at + second, status=Status.DOWN, latency_ms=None, actor=SAM
-                )
+                manual_data.write("api", Edit(at + second, at + second, Status.DOWN, None), actor=SAM)
             assert list(refused.value.errors) == ["start_ts"]
     assert stored_days() == days_before

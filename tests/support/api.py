@@ -27,8 +27,8 @@ class Api:
     def patch(self, path: str, json: Any, *, expect: int = 200) -> Any:
         return self.send("PATCH", path, expect=expect, json=json)
 
-    def delete(self, path: str, *, expect: int = 200) -> Any:
-        return self.send("DELETE", path, expect=expect)
+    def delete(self, path: str, *, expect: int = 200, **query: Any) -> Any:
+        return self.send("DELETE", path, query_string=query or None, expect=expect)
 
     def refused(self, method: str, path: str, json: Any = None, **options: Any) -> dict[str, str]:
         """The fields that a 422 names."""

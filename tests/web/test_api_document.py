@@ -111,6 +111,12 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.patch(f"/monitors/office/data/{minute + 60}", {"status": "DOWN", "latency": 3})
     api.get("/monitors/office/data", start_ts=minute, end_ts=minute + 120)
     api.get(f"/monitors/office/data/{minute}")
+    span = {"start_ts": minute, "end_ts": minute + 60}
+    window = make(api, "/monitors/office/excluded-windows", span | {"kind": "FALSE_ALARM", "reason": "A test"})
+    api.get("/monitors/office/excluded-windows")
+    api.delete(f"/monitors/office/excluded-windows/{window}")
+    api.delete(f"/monitors/office/data/{minute + 60}")
+    api.delete("/monitors/office/data", **span)
     for path, number in (("/triggers", trigger), ("/alert-configurations", configuration)):
         api.get(path)
         api.get(f"{path}/{number}")

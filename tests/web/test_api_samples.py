@@ -140,3 +140,22 @@ def test_an_unknown_monitor_has_no_data(api: Api) -> None:
     api.patch("/monitors/nope/data", {"start_ts": 0, "end_ts": 60, "status": "UP"}, expect=404)
     api.get("/monitors/nope/data/60", expect=404)
     api.patch("/monitors/nope/data/60", {"status": "UP"}, expect=404)
+
+
+def test_a_span_is_deleted_half_open_and_one_minute_by_any_second_of_it(api: Api, minute: int) -> None:
+    write(api, minute, minute + 240)
+    gone = api.delete("/monitors/office/data", start_ts=minute, end_ts=minute + 120, reason="A test")
+    assert gone == {"message": "2 samples were deleted.", "deleted_count": 2}
+    assert api.delete(f"/monitors/office/data/{minute + 155}")["deleted_count"] == 1
+    api.delete(f"/monitors/office/data/{minute + 155}", expect=404)
+    data = api.get("/monitors/office/data", start_ts=minute, end_ts=minute + 600)["data"]
+    assert [sample["timestamp"] - minute for sample in data] == [180, 240]
+    assert api.delete("/monitors/office/data", start_ts=minute, end_ts=minute + 120)["deleted_count"] == 0
+
+
+def test_a_deletion_needs_a_span_that_is_kept(api: Api, minute: int) -> None:
+    assert api.refused("DELETE", "/monitors/office/data").keys() == {"start_ts", "end_ts"}
+    span = {"start_ts": minute - 32 * DAY, "end_ts": minute}
+    assert api.refused("DELETE", "/monitors/office/data", query_string=span).keys() == {"end_ts"}
+    assert api.refused("DELETE", "/monitors/office/data/60").keys() == {"timestamp"}
+    api.delete("/monitors/nope/data", start_ts=0, end_ts=60, expect=404)
