@@ -19,11 +19,13 @@ import os
 import ssl
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
@@ -36,6 +38,7 @@ _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.
 _LONGER_THAN_ANY_LIMIT_S = 120.0
 _NAMES_SHOWN = 3
 _CLOSED = "closed the connection during the TLS handshake"
+_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _REASONS = {
     "WRONG_VERSION_NUMBER": "the other side does not speak TLS",
@@ -52,7 +55,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer's certificate. `days_left` is negative once it has expired; `key` reads `RSA 2048`, `EC P-256` or `Ed25519`.
+    """A peer's certificate. `days_left` is negative once it has expired; `key` reads `RSA 2048`, `EC P-256`, `Ed25519`.
 
     `faults` are parts of a sentence about the certificate ("it has expired", "its issuer is unknown"), the worst first; none: it is
     trusted. `sent` is how many certificates the peer sent, its own included; `version` the TLS version agreed on.
@@ -117,23 +120,26 @@ def read(chain: Sequence[bytes], *, server_name: str, version: str, now: dt.date
     """What certificates (DER, the peer's own first) say, and what they are worth for this name at this moment. Raises Down."""
     if not chain:
         raise Down("The other side sent no certificate")
-    try:
-        own, *others = [_parsed(one) for one in chain]
-        names = _names(own)
-        return Peer(
-            subject=_called(own.subject) or (names[0] if names else ""),
-            issuer=_called(own.issuer),
-            names=names,
-            not_before=own.not_valid_before_utc,
-            not_after=own.not_valid_after_utc,
-            days_left=(own.not_valid_after_utc - now) / dt.timedelta(days=1),
-            key=_key(own),
-            faults=tuple(_faults(own, others, names, server_name, now)),
-            sent=len(chain),
-            version=version,
-        )
-    except ValueError as error:
-        raise Down(f"The certificate cannot be read: {error}") from error
+    with warnings.catch_warnings():
+        # What is odd about a stranger's certificate is none of our log's business.
+        warnings.simplefilter("ignore")
+        try:
+            own, others = x509.load_der_x509_certificate(chain[0]), _readable(chain[1:])
+            names = _names(own)
+            return Peer(
+                subject=_called(own.subject) or (names[0] if names else ""),
+                issuer=_called(own.issuer),
+                names=names,
+                not_before=own.not_valid_before_utc,
+                not_after=own.not_valid_after_utc,
+                days_left=(own.not_valid_after_utc - now) / dt.timedelta(days=1),
+                key=_key(own),
+                faults=tuple(_faults(own, others, names, server_name, now)),
+                sent=len(chain),
+                version=version,
+            )
+        except _UNREADABLE as error:
+            raise Down(f"The certificate cannot be read: {error}") from error
 
 
 def _faults(
@@ -226,10 +232,13 @@ def _sent(shaken: Any) -> list[bytes]:
     return [own] if own else []
 
 
-def _parsed(der: bytes) -> x509.Certificate:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return x509.load_der_x509_certificate(der)
+def _readable(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """Those that can be read: a damaged one further up leads nowhere, but the peer's own is still worth reading."""
+    found = []
+    for der in chain:
+        with suppress(*_UNREADABLE):
+            found.append(x509.load_der_x509_certificate(der))
+    return found
 
 
 def _no_tls(where: str, error: ssl.SSLError | ConnectionError) -> Down:
@@ -271,7 +280,11 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _key(certificate: x509.Certificate) -> str:
-    match certificate.public_key():
+    try:
+        found = certificate.public_key()
+    except UnsupportedAlgorithm:
+        return "of a kind that is not known"
+    match found:
         case rsa.RSAPublicKey() as key:
             return f"RSA {key.key_size}"
         case ec.EllipticCurvePublicKey() as key:
@@ -282,4 +295,4 @@ def _key(certificate: x509.Certificate) -> str:
             return "Ed448"
         case dsa.DSAPublicKey() as key:
             return f"DSA {key.key_size}"
-    return "unknown"
+    return "of a kind that is not known"

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import random
 import socket
 import ssl
 import time
@@ -166,3 +167,18 @@ def test_an_open_connection_goes_on_in_tls(authority: Authority) -> None:
 
     peer, said = asyncio.run(story())
     assert (peer.faults, peer.subject, said) == ((), "mail.example", b"heard hello\r\n")
+
+
+def test_damaged_certificates_are_read_or_refused_in_words(authority: Authority) -> None:
+    der = ssl.PEM_cert_to_DER_cert(
+        authority.chain("127.0.0.1").read_text().partition("-----END PRIVATE KEY-----")[2].strip()
+    )
+    now, chance = dt.datetime.now(dt.UTC), random.Random(7)
+    for _ in range(2_000):
+        damaged = bytearray(der)
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            assert tls.read([bytes(damaged), b"no certificate"], server_name="127.0.0.1", version="", now=now).sent == 2
+        except Down as down:
+            assert down.reason.startswith("The certificate cannot be read")
