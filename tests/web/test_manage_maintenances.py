@@ -58,8 +58,8 @@ def test_maintenance_is_planned_in_the_sites_zone(editor: FlaskClient) -> None:
     assert factories.only(MaintenanceMonitor).impact is Status.DEGRADED
     assert page.heading == "Move <b>it</b>"
     assert "Once, on 1 July 2030 at 12:30, Europe/Berlin, for 1 hour 30 minutes" in page.text
-    assert page.texts("tbody td")[:3] == ["1 Jul 2030, 12:30 CEST", "Planned", "1 Jul 2030, 14:00 CEST , 1 h 30 min"]
-    assert visit(editor, LIST).texts("tbody td")[:2] == ["Move <b>it</b> 1", "Planned"]
+    assert page.texts("tbody td")[:3] == ["Mon 1 Jul 2030, 12:30 to 14:00 CEST", "Planned", "nothing"]
+    assert visit(editor, LIST).texts("tbody td")[:2] == [f"Move <b>it</b> {page.url.rpartition('/')[2]}", "Planned"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,7 @@ def test_a_series_is_said_in_words_and_stands_in_the_calendar(editor: FlaskClien
     assert "No maintenance matches." in visit(editor, f"{LIST}?show=running").text
     form = page.click("Edit").form("Save")
     assert (form["repeats"], form["timezone"]) == (["weekly"], ["Europe/Berlin"])
+    assert len(form.page.texts("#preview li")) == 5
     form.fill(repeats="custom", rrule="FREQ=MONTHLY;BYDAY=-1SU;COUNT=3").submit("Save")
     assert factories.only(Maintenance).rrule == "FREQ=MONTHLY;BYDAY=-1SU;COUNT=3" and len(windows()) == 3
 
@@ -162,22 +163,23 @@ def test_a_running_window_can_be_extended_and_finished_once(editor: FlaskClient,
 
 def test_the_end_of_a_running_window_can_be_set(editor: FlaskClient) -> None:
     factories.make_monitor("api")
-    page = visit(editor, f"{LIST}/{running()}").click(f"Move {shown(windows()[0][0])}")
+    page = visit(editor, f"{LIST}/{running()}").click(f"Move {shown(*windows()[0])}")
     assert page.heading == "Change the end"
     start, end = windows()[0]
     page.form("Save").fill(end_at=f"{end + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}").submit("Save")
     assert windows() == [(start, end + timedelta(hours=2))]
 
 
-def shown(at: datetime) -> str:
-    return f"{at.day} {at:%b, %H:%M} UTC"
+def shown(start: datetime, end: datetime) -> str:
+    day = "" if start.date() == end.date() else f"{end:%a} {end.day} {end:%b %Y}, "
+    return f"{start:%a} {start.day} {start:%b %Y, %H:%M} to {day}{end:%H:%M} UTC"
 
 
 def test_one_occurrence_is_started_moved_cancelled_or_deleted_and_the_others_stay(editor: FlaskClient) -> None:
     tomorrow = clock.now().replace(hour=3, minute=0, second=0, microsecond=0) + timedelta(days=1)
     now = int(tomorrow.timestamp())
     page = visit(editor, f"{LIST}/{factories.plan_maintenance(start=now, end=now + 3600, rrule='FREQ=DAILY;COUNT=5')}")
-    moved = page.click(f"Move {shown(tomorrow)}")
+    moved = page.click(f"Move {shown(*windows()[0])}")
     refused = moved.form("Save").fill(start_at="2020-01-01T00:00", end_at="2020-01-01T01:00").submit("Save", status=422)
     assert refused.texts("#e-start_at") == ["Choose a start that is to come, or start it now."]
     later = tomorrow + timedelta(hours=5)
@@ -195,7 +197,8 @@ def test_one_occurrence_is_started_moved_cancelled_or_deleted_and_the_others_sta
     assert "stays in the list as cancelled" in asked.text
     asked.form("Cancel occurrence").submit()
     assert states()[2] is WindowState.CANCELLED
-    visit(editor, f"{page.url}/occurrences/{fourth}/delete").form("Delete occurrence").submit()
+    asked = visit(editor, f"{page.url}/occurrences/{fourth}/cancel").click("delete it instead")
+    asked.form("Delete occurrence").submit()
     gone = tomorrow + timedelta(days=3)
     assert len(states()) == 4 and factories.only(Maintenance).exdates == [gone.isoformat()]
     form = visit(editor, page.url).click("Edit").form("Save")

@@ -124,8 +124,9 @@ class MaintenancePage:
 
     @property
     def current(self) -> rows.Occurrence | None:
-        """The occurrence that matters: the one that runs, else the next, else the last."""
-        return next(iter((*self.running, *self.upcoming, *self.past)), None)
+        """The occurrence that matters: the one that runs, else the next, else the last; one that was called off only where it is alone."""
+        every = (*self.running, *self.upcoming, *self.past)
+        return next((one for one in every if one.state is not WindowState.CANCELLED), next(iter(every), None))
 
 
 def page(session: Session, maintenance_id: int, *, staff: bool = False) -> MaintenancePage | None:
@@ -138,14 +139,11 @@ def page(session: Session, maintenance_id: int, *, staff: bool = False) -> Maint
         return None
     now = clock.now()
     own = select(MaintenanceWindow).where(MaintenanceWindow.maintenance_id == maintenance_id)
-    is_over = or_(
-        MaintenanceWindow.end_at <= now,
-        MaintenanceWindow.state.in_((WindowState.COMPLETED, WindowState.CANCELLED)),
-    )
-    # What was called off and never began is news as long as it lies ahead, and nothing afterwards.
-    last = own.where(is_over, or_(MaintenanceWindow.state != WindowState.CANCELLED, MaintenanceWindow.end_at > now))
+    # What was called off is news as long as it lies ahead, and nothing afterwards.
+    over = or_(MaintenanceWindow.end_at <= now, MaintenanceWindow.state == WindowState.COMPLETED)
+    last = own.where(over, MaintenanceWindow.state != WindowState.CANCELLED)
     past = session.scalars(last.order_by(MaintenanceWindow.start_at.desc()).limit(PAST)).all()
-    following = own.where(~is_over).order_by(MaintenanceWindow.start_at, MaintenanceWindow.id).limit(UPCOMING + 2)
+    following = own.where(~over).order_by(MaintenanceWindow.start_at, MaintenanceWindow.id).limit(UPCOMING + 2)
     coming = [rows.occurrence_of(one, now) for one in session.scalars(following)]
     upcoming = [one for one in coming if not one.is_running]
     return MaintenancePage(

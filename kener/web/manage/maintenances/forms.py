@@ -90,11 +90,15 @@ def _repeats(found: MaintenanceLine) -> tuple[str, dict[str, str]]:
         return ONCE, ends
     bare = ";".join(f"{name}={value}" for name, value in rule.parts)
     usual = recurrence.patterns(recurrence.on_the_wall(found.start_at, found.zone))
-    name = next((name for name, text in usual.items() if text == bare), CUSTOM)
+    name = _SHORT.get(bare) or next((name for name, text in usual.items() if text == bare), CUSTOM)
     if name == CUSTOM or len(rule.until or "") > 8:
         return CUSTOM, ends
     until = datetime.fromisoformat(rule.until).date().isoformat() if rule.until else ""
     return name, {"count": str(rule.count or ""), "until": until}
+
+
+_SHORT = {"FREQ=WEEKLY": "weekly", "FREQ=WEEKLY;INTERVAL=2": "fortnightly", "FREQ=MONTHLY": "monthly"}
+"""Rules that leave the day to the start."""
 
 
 def typed(form: Form) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def show(maintenance_id: int) -> BaseResponse:
 def edit(maintenance_id: int) -> BaseResponse:
     """The form of a stored maintenance."""
     found = _find(maintenance_id)
-    return _form(forms.stored(found), {}, saved=found)
+    return _form(forms.stored(found), {}, saved=found, preview=Preview.saved(found))
 
 
 @bp.post("/<id:maintenance_id>/edit")
@@ -164,10 +164,16 @@ class Preview:
 
     @classmethod
     def of(cls, given: MaintenanceInput) -> "Preview":
-        length = timedelta(seconds=given.duration_s)
-        series = given.series
+        """That of what was typed."""
+        length, series = timedelta(seconds=given.duration_s), given.series
         moments = series.upcoming(clock.now() - length) or [*series.occurrences()][:1]
         return cls(recurrence.sentence(series, length), given.zone, tuple((at, at + length) for at in moments))
+
+    @classmethod
+    def saved(cls, found: rows.MaintenanceLine) -> "Preview":
+        """That of what is stored, as it stands in the calendar."""
+        coming = rows.occurrences(db.session(), found.id).rows[:5]
+        return cls(found.sentence, found.zone, tuple((one.start_at, one.end_at) for one in coming))
 
 
 def _form(
