@@ -168,7 +168,7 @@ def options(session: Session, *, without: str = "") -> list[Option]:
     """The monitors that can be chosen, by name: one statement."""
     now = clock.epoch()
     query: Any = select(*SEEN, Monitor.category_name).join(MonitorState, MonitorState.monitor_id == Monitor.id)
-    query = query.where(Monitor.tag != without).order_by(func.lower(Monitor.name), Monitor.id)
+    query = query.order_by(func.lower(Monitor.name), Monitor.id)
     return [
         Option(
             row.tag,
@@ -179,6 +179,7 @@ def options(session: Session, *, without: str = "") -> list[Option]:
             row.monitor_type is MonitorType.GROUP,
         )
         for row in session.execute(query)
+        if row.tag != without
     ]
 
 

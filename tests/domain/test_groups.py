@@ -271,6 +271,8 @@ def test_a_definition_of_the_original_means_what_it_meant_there() -> None:
         ({"monitors": [{"tag": "a", "weight": -1}]}, "monitors.0.weight"),
         ({"monitors": [{"tag": "a", "weight": float("nan")}]}, "monitors.0.weight"),
         ({"monitors": [{"tag": ""}]}, "monitors.0.tag"),
+        ({"monitors": [{"tag": "a\0"}]}, "monitors.0.tag"),
+        ({"monitors": [{"tag": "über"}]}, "monitors.0.tag"),
         ({"monitors": [{"tag": f"m{n}"} for n in range(501)]}, "monitors"),
         ({"strategy": "MOST"}, "strategy"),
         ({"quorum": 0}, "quorum"),

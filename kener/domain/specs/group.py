@@ -18,6 +18,12 @@ def _hundredths(value: float) -> float:
     return round(value, 2)
 
 
+def _tag(value: str) -> str:
+    if not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
+        raise ValueError("Name a monitor by its tag.")
+    return value
+
+
 def _blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -32,7 +38,9 @@ class GroupMember(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tag: Annotated[str, Field(min_length=1, max_length=255)] = Field(title="Monitor", json_schema_extra={"code": True})
+    tag: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_tag)] = Field(
+        title="Monitor", json_schema_extra={"code": True}
+    )
     weight: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), AfterValidator(_whole_thousandths)] = Field(
         1.0, title="Weight"
     )

@@ -1,5 +1,6 @@
 """The ledger: every monitor with what is shown for it now, and its days."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from kener.domain.counting import Day, Newest, uptime_of
 from kener.domain.layers import Level, Overlay, shown
 from kener.domain.specs import MonitorType
 from kener.domain.status import Status
-from kener.models import Monitor, MonitorState
+from kener.models import GroupMember, Monitor, MonitorState
 from kener.queries.days import days_of
 from kener.queries.overlays import overlays
 from kener.queries.site import Site
@@ -23,8 +24,19 @@ PHONE_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Included:
+    """A member of a group, with what is shown for it."""
+
+    tag: str
+    name: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorRow:
-    """A line of the ledger. `status` is what is shown, `since` when it began where that is known."""
+    """A line of the ledger. `status` is what is shown, `since` when it began where that is known. `members` of a group are those that may
+    be seen.
+    """
 
     id: int
     tag: str
@@ -40,6 +52,7 @@ class MonitorRow:
     checked_at: datetime | None
     error: str | None
     days: tuple[Day, ...]
+    members: tuple[Included, ...] = ()
 
     @property
     def uptime(self) -> float | None:
@@ -68,17 +81,55 @@ def monitors(
         monitor.id: None if state.at is None else Newest(state.at, state.status, state.span_s)
         for monitor, state in found
     }
-    over = overlays(session, list(newest), since=epoch - (days + 1) * 86_400, until=epoch)
+    links = _links(session, [monitor.id for monitor, _ in found if monitor.monitor_type is MonitorType.GROUP], staff)
+    concerned = dict.fromkeys([*newest, *(monitor.id for _, monitor, _ in links)])
+    over = overlays(session, list(concerned), since=epoch - (days + 1) * 86_400, until=epoch)
     counted = days_of(session, newest, over, zone=here.tz, dates=dates, now=epoch)
-    return [_monitor(monitor, state, over.get(monitor.id, ()), counted[monitor.id], epoch) for monitor, state in found]
+    included: dict[int, list[Included]] = defaultdict(list)
+    for group_id, monitor, state in links:
+        status = shown(_seen(monitor, state, epoch), over.get(monitor.id, ()), at=epoch)
+        included[group_id].append(Included(monitor.tag, monitor.name, status))
+    return [
+        _monitor(
+            monitor, state, over.get(monitor.id, ()), counted[monitor.id], epoch, tuple(included.get(monitor.id, ()))
+        )
+        for monitor, state in found
+    ]
+
+
+def _links(session: Session, group_ids: Sequence[int], staff: bool) -> list[tuple[int, Monitor, MonitorState]]:
+    """The members of these groups that may be seen, in the order of the page: one statement, and none without groups."""
+    if not group_ids:
+        return []
+    query = (
+        select(GroupMember.group_id, Monitor, MonitorState)
+        .join(Monitor, Monitor.id == GroupMember.member_id)
+        .join(MonitorState, MonitorState.monitor_id == Monitor.id)
+        .where(GroupMember.group_id.in_(group_ids), Monitor.is_active.is_(True))
+        .order_by(Monitor.position, Monitor.id)
+    )
+    if not staff:
+        query = query.where(Monitor.is_hidden.is_(False))
+    return [(group_id, monitor, state) for group_id, monitor, state in session.execute(query)]
+
+
+def _seen(monitor: Monitor, state: MonitorState, now: int) -> Status:
+    default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
+    return display.observed(state.status, at=state.at, span_s=state.span_s, now=now, default=default)
 
 
 def _monitor(
-    monitor: Monitor, state: MonitorState, over: Sequence[Overlay], days: tuple[Day, ...], now: int
+    monitor: Monitor,
+    state: MonitorState,
+    over: Sequence[Overlay],
+    days: tuple[Day, ...],
+    now: int,
+    members: tuple[Included, ...],
 ) -> MonitorRow:
-    default = monitor.default_status if monitor.monitor_type is MonitorType.NONE else Status.NO_DATA
-    seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=now, default=default)
+    seen = _seen(monitor, state, now)
     status = shown(seen, over, at=now)
+    if status is Status.NO_DATA and members and all(one.status is Status.MAINTENANCE for one in members):
+        status = Status.MAINTENANCE  # All that could speak for the group is being worked on, and that was planned.
     windows = [one.end for one in over if one.level is Level.MAINTENANCE and one.start <= now < one.end]
     as_seen = status is seen is state.status and state.since is not None
     return MonitorRow(
@@ -96,4 +147,5 @@ def _monitor(
         checked_at=clock.at(state.at) if state.at is not None else None,
         error=state.error,
         days=days,
+        members=members,
     )
