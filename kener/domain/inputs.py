@@ -277,13 +277,14 @@ class AffectedInput(Input):
 
 
 class IncidentInput(Input):
-    """An incident opened by a person or a program (O5)."""
+    """An incident opened by a person or a program (O5). `notify`: subscribers are told that it opens, and of an end that is given."""
 
     title: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control)]
     start_at: Moment
     end_at: Moment | None = None
     monitors: Annotated[list[AffectedInput], Field(max_length=1000)] = []
     is_private: Flag = False
+    notify: Flag = True
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -19,8 +19,8 @@ from kener.services.errors import Conflict, NotFound, Refused
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | None = None, notify: bool = True) -> int:
-    """Open an incident, with its first update where one is given; `notify` tells its subscribers. Raises Refused. Returns its id."""
+def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | None = None) -> int:
+    """Open an incident, with its first update where one is given. Raises Refused. Returns its id."""
     with transaction() as session:
         incident = Incident(
             title=given.title,
@@ -40,7 +40,7 @@ def create(given: IncidentInput, *, actor: Actor, first_update: UpdateInput | No
             # Of what is over already the end is news enough.
             entry = _end(incident, _utc(given.end_at), actor)
         session.flush()
-        if notify:
+        if given.notify:
             notices.tell(session, incident, entry)
         audit.note(session, actor, "create", f"incident-{incident.id}", incident.title)
         incident_id = incident.id
@@ -66,7 +66,7 @@ def update(
         started_at, incident.start_at = incident.start_at, _utc(given.start_at)
         _refuse_future("start_at", incident.start_at)
         _set_affected(session, incident, given.monitors)
-        _set_end(session, incident, given.end_at and _utc(given.end_at), actor)
+        _set_end(session, incident, given.end_at and _utc(given.end_at), actor, notify=given.notify)
         incident.version += 1
         incident.retell()
         if incident.start_at != started_at and incident.end_at is not None and incident.start_at > incident.end_at:
@@ -170,7 +170,7 @@ def _refuse_future(field: str, moment: datetime) -> None:
         raise Refused({field: "This lies in the future. Enter a time up to now."})
 
 
-def _set_end(session: Session, incident: Incident, end_at: datetime | None, actor: Actor) -> None:
+def _set_end(session: Session, incident: Incident, end_at: datetime | None, actor: Actor, *, notify: bool) -> None:
     """Move the end of an incident by hand: through its RESOLVED update, so that the story stays true (O5, O6)."""
     if end_at is None or end_at == incident.end_at:
         return
@@ -178,7 +178,7 @@ def _set_end(session: Session, incident: Incident, end_at: datetime | None, acto
     if active is not None:
         raise Refused({"end_at": "Its alert is still active: the incident ends when the alert resolves."})
     was_open, closing = incident.is_open, _end(incident, end_at, actor)
-    if was_open:
+    if was_open and notify:
         notices.tell(session, incident, closing)
 
 

@@ -104,9 +104,7 @@ def test_an_update_without_the_tick_is_told_to_nobody(smtp: SmtpDouble) -> None:
     given = update_input("IDENTIFIED", at=T0 + 60).model_copy(update={"notify": False})
     number = make_incident("shop")
     incidents.post_update(number, given, actor=SAM)
-    incidents.create(
-        IncidentInput.model_validate({"title": "Quiet", "start_at": clock.at(T0)}), actor=SAM, notify=False
-    )
+    make_incident("shop", title="Quiet", notify=False)
     assert spoken() == [("OPENED", "Slow payments")]
 
 

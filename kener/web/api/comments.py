@@ -22,7 +22,7 @@ class NewComment(Body, UpdateInput):
 
     at: OptionalMoment = None
 
-    notes = {"comment": "Markdown."}
+    notes = {"comment": "Markdown.", "notify": "NO: subscribers are not told."}
 
 
 class CommentAnswer(Answer):

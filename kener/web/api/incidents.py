@@ -27,7 +27,10 @@ class NewIncident(Body, IncidentInput):
     end_at: OptionalMoment = None
 
     fixed = {"is_global": (("YES", True, None), "Every incident stands on the page of the site: leave it out.")}
-    notes = {"is_private": "YES: only signed-in operators see it."}
+    notes = {
+        "is_private": "YES: only signed-in operators see it.",
+        "notify": "NO: subscribers are not told that it opens, nor of an end given here.",
+    }
     shown = {"is_global": {"enum": ["YES", True, None], "description": "Accepted and without effect."}}
 
 

@@ -10,7 +10,7 @@ from kener.db import db
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import IncidentInput, UpdateInput, check
 from kener.domain.permissions import Permission
-from kener.queries import alerts, glances, site
+from kener.queries import alerts, glances, site, subscribers
 from kener.queries import incidents as rows
 from kener.services import incidents
 from kener.services.errors import Conflict, Refused
@@ -57,7 +57,7 @@ def new() -> BaseResponse:
     """The form of an incident opened by hand, with its first update."""
     zone = site.read(db.session()).tz
     fields: dict[str, Any] = {"title": "", "start_at": local(clock.now(), zone), "end_at": "", "is_private": False}
-    first = {"state": IncidentState.INVESTIGATING.value, "text": ""}
+    first = {"state": IncidentState.INVESTIGATING.value, "text": "", "notify": True}
     impacts = dict.fromkeys(request.args.getlist("monitor"), "DOWN")
     return _form(fields | first | {"impacts": impacts}, {})
 
@@ -103,7 +103,8 @@ def _show(
         decided=glances.decided(session, incident_id),
         notices=glances.told(session, incident_id),
         changes=alerts.changes(session, f"incident-{incident_id}", limit=20),
-        form={"state": found.state.value, "text": "", "at": "", "confirm": False, "ask": False} | form,
+        form={"state": found.state.value, "text": "", "at": "", "confirm": False, "ask": False, "notify": True} | form,
+        said=subscribers.notices(session, incident_id=incident_id),
         errors=errors,
         states=STEPS,
         message=message,
@@ -117,9 +118,9 @@ def _show(
 def post_update(incident_id: int) -> BaseResponse:
     """Add an update. Resolving while the alert is still TRIGGERED is asked for first (O3)."""
     found, form = find(incident_id), request.form
-    checked, errors = _read_update(form)
+    checked, errors = _read_update(form, notify=ticked(form, "notify")["notify"])
     typed: dict[str, Any] = {name: form.get(name, "") for name in ("state", "text", "at")}
-    typed |= ticked(form, "confirm")
+    typed |= ticked(form, "confirm", "notify")
     if checked:
         errors = _ask_to_resolve(found, checked, confirmed=typed["confirm"])
     if checked is None or errors:
@@ -238,7 +239,7 @@ def destroy(incident_id: int) -> BaseResponse:
 
 def _read(form: Form, *, unchanged: rows.Story | None = None) -> tuple[IncidentInput | None, dict[str, str]]:
     zone = site.read(db.session()).tz
-    raw: dict[str, Any] = {"title": form.get("title", ""), **ticked(form, "is_private")}
+    raw: dict[str, Any] = {"title": form.get("title", ""), **ticked(form, "is_private", "notify")}
     for name in ("start_at", "end_at"):
         text, before = form.get(name, ""), getattr(unchanged, name, None)
         if text.strip():
@@ -252,9 +253,11 @@ def _read(form: Form, *, unchanged: rows.Story | None = None) -> tuple[IncidentI
     return checked, flattened(errors)
 
 
-def _read_update(form: Form, *, unchanged: rows.Update | None = None) -> tuple[UpdateInput | None, dict[str, str]]:
+def _read_update(
+    form: Form, *, unchanged: rows.Update | None = None, notify: bool = True
+) -> tuple[UpdateInput | None, dict[str, str]]:
     zone, text = site.read(db.session()).tz, form.get("at", "")
-    raw: dict[str, Any] = {"state": form.get("state", ""), "text": form.get("text", "")}
+    raw: dict[str, Any] = {"state": form.get("state", ""), "text": form.get("text", ""), "notify": notify}
     if text.strip() and not (unchanged and untouched(text, unchanged.at, zone)):
         raw["at"] = moment(text, zone)
     return check(UpdateInput, raw)
@@ -263,7 +266,8 @@ def _read_update(form: Form, *, unchanged: rows.Update | None = None) -> tuple[U
 def _typed(form: Form) -> dict[str, Any]:
     names = ("title", "start_at", "end_at", "state", "text")
     impacts = {name.removeprefix("impact-"): value for name, value in form.items() if name.startswith("impact-")}
-    return {**{name: form.get(name, "") for name in names}, **ticked(form, "is_private"), "impacts": impacts}
+    flags = ticked(form, "is_private", "notify")
+    return {**{name: form.get(name, "") for name in names}, **flags, "impacts": impacts}
 
 
 def _stored(found: rows.Story) -> dict[str, Any]:
@@ -273,6 +277,7 @@ def _stored(found: rows.Story) -> dict[str, Any]:
         "start_at": local(found.start_at, zone),
         "end_at": local(found.end_at, zone),
         "is_private": found.is_private,
+        "notify": True,
         "impacts": {affected.tag: affected.impact.value for affected in found.affected},
     }
 
