@@ -38,6 +38,7 @@ class NewMonitor(Body, MonitorInput):
         "cron": "Five fields, in UTC.",
         "status": "INACTIVE pauses it; its active alerts end.",
         "is_hidden": "YES: only signed-in operators see it.",
+        "parent_tags": "What it depends on: while one of these is DOWN, its alerts are held.",
         "failure_confirmations": "So many failing checks in a row, and the failure is believed; until then the old status stands.",
         "recovery_confirmations": "So many passing checks in a row, and the recovery is believed.",
         "retries": "A look that fails is repeated at once, so many times, before it counts as failing.",
