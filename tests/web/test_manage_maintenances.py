@@ -195,7 +195,7 @@ def test_one_occurrence_is_started_moved_cancelled_or_deleted_and_the_others_sta
     third, fourth = (one.id for one in factories.every(MaintenanceWindow)[2:4])
     asked = visit(editor, f"{page.url}/occurrences/{third}/cancel")
     assert "stays in the list as cancelled" in asked.text
-    asked.form("Cancel occurrence").submit()
+    asked.form("Call it off").submit()
     assert states()[2] is WindowState.CANCELLED
     asked = visit(editor, f"{page.url}/occurrences/{fourth}/cancel").click("delete it instead")
     asked.form("Delete occurrence").submit()
