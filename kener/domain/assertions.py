@@ -82,7 +82,7 @@ def sentence(line: Assertion, observed: str | None) -> str:
     subject, seen, value = subject_of(line), observed or "", _quoted(line, line.value)
     match line.operator:
         case Operator.EQUALS:
-            return f"{subject} is {value}"
+            return f"{subject} is {value if seen.endswith(' more') else seen}"
         case Operator.NOT_EQUALS:
             return f"{subject} is {seen}, not {value}"
         case Operator.CONTAINS:
@@ -130,7 +130,7 @@ class _Answer:
             case Source.RECORDS:
                 return list(self._fact(Source.RECORDS))
             case Source.VALUE:
-                return (self._fact(Source.VALUE),)
+                return self._one(self._fact(Source.VALUE), missing=True)
         return self._one(self._fact(line.source))
 
     def _one(self, value: Any, *, missing: bool = False) -> Sequence[Any]:

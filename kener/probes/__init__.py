@@ -56,4 +56,5 @@ PROBES: dict[MonitorType, Probe] = {
     MonitorType.GAMEDIG: _Lazy("gamedig"),
     MonitorType.STARTTLS: _Lazy("starttls"),
     MonitorType.WEBSOCKET: _Lazy("websocket"),
+    MonitorType.SQL: _Lazy("sql"),
 }

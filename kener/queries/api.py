@@ -20,6 +20,7 @@ from kener.domain.alerting import AlertStatus, AlertType, Severity
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import AlertConfigurationInput
 from kener.domain.specs import MonitorType
+from kener.domain.specs.base import for_showing
 from kener.domain.status import Status, from_code
 from kener.models import DeliveryState
 
@@ -445,7 +446,7 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         external_url=row.external_url,
         category_name=row.category_name,
         monitor_type=row.monitor_type,
-        type_data=_object(row.type_data),
+        type_data=_object(for_showing(row.type_data)),
         interval_seconds=row.interval_seconds,
         cron=row.cron,
         default_status=row.default_status,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, select, update
@@ -24,9 +25,10 @@ from kener.domain.heartbeats import Signals
 from kener.domain.readings import Reading, cannot_run
 from kener.domain.schedule import Schedule
 from kener.domain.specs import HeartbeatSpec, MonitorType, NoneSpec, Spec, parse_spec
+from kener.domain.specs.base import KEPT
 from kener.domain.status import Status, from_code
 from kener.models import Monitor, MonitorState
-from kener.services import connectivity, recording, retrying, secrets
+from kener.services import connectivity, recording, retrying, secrets, vault
 from kener.services.errors import Refused
 from kener.services.recording import Effects, Observed
 from kener.services.retrying import Repeat
@@ -212,7 +214,7 @@ def _secrets(session: Session, names: set[str]) -> tuple[dict[str, str], str | N
 def _spec_with(kind: MonitorType, settings: str, known: Mapping[str, str]) -> Spec:
     """Settings with the values of secrets in them. What is wrong with a value is said without it."""
     try:
-        return parse_spec(kind, secret_rules.put_in(json.loads(settings), known))
+        return parse_spec(kind, secret_rules.put_in(_opened(kind, settings), known))
     except ValidationError as error:
         raise ValueError(secrets.hidden(_first_mistake(error), known)) from None
 
@@ -220,7 +222,15 @@ def _spec_with(kind: MonitorType, settings: str, known: Mapping[str, str]) -> Sp
 @lru_cache(maxsize=20_000)
 def _spec(kind: MonitorType, settings: str) -> Spec:
     """Settings as they stand in the row, validated once and not with every check."""
-    return parse_spec(kind, json.loads(settings))
+    return parse_spec(kind, _opened(kind, settings))
+
+
+def _opened(kind: MonitorType, settings: str) -> Any:
+    """Stored settings as values, their envelopes opened. Raises ValueError when one cannot be opened any more."""
+    try:
+        return vault.open_settings(kind, json.loads(settings))
+    except Refused as refused:
+        raise ValueError(refused.errors.get("", "A secret cannot be opened.")) from None
 
 
 def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
@@ -311,11 +321,51 @@ def _follow(effects: Effects) -> None:
         live.publish()
 
 
-def test_now(kind: MonitorType, spec: Spec) -> Reading:
-    """One look with settings that need not be saved; nothing is stored. Raises Refused for types that do not reach out."""
+def test_now(kind: MonitorType, settings: dict[str, Any], *, tag: str | None = None) -> Reading:
+    """One look with settings that need not be saved, at the same deadline as any; nothing is stored.
+
+    `settings` are checked ones; where `KEPT` stands in them, what the monitor of this tag has is used. Raises Refused for types that do not
+    reach out, and where a secret cannot be used.
+    """
     if kind not in probes.PROBES:
         raise Refused({"": "A monitor of this type waits to be told; there is nothing to test."})
+    spec, known = _ready(kind, settings, tag)
     for _, seen in probes.PROBES[kind].probe([probes.Target(0, spec)], budget_s=None):
         if seen is not None:
-            return seen
+            return _without_secrets(seen, known)
     return cannot_run("The check ended without an answer.")
+
+
+def _ready(kind: MonitorType, settings: dict[str, Any], tag: str | None) -> tuple[Spec, Mapping[str, str]]:
+    """Settings as a check would have them, and the values of secrets in them. No transaction stays open."""
+    session = reading()
+    try:
+        query = select(Monitor.type_data).where(Monitor.tag == tag, Monitor.monitor_type == kind)
+        stored = session.scalar(query) if tag and KEPT in settings.values() else None
+        whole = vault.open_settings(kind, vault.close_settings(kind, settings, stored=stored))
+        known = secrets.values(session, secret_rules.names_in(whole))
+    finally:
+        session.rollback()
+    try:
+        return parse_spec(kind, secret_rules.put_in(whole, known)), known
+    except ValidationError as error:
+        raise Refused({"": secrets.hidden(_first_mistake(error), known)}) from None
+
+
+def _without_secrets(seen: Reading, known: Mapping[str, str]) -> Reading:
+    if not known:
+        return seen
+    lines = tuple(
+        replace(
+            one,
+            expected=secrets.hidden(one.expected, known),
+            observed=one.observed and secrets.hidden(one.observed, known),
+        )
+        for one in seen.lines
+    )
+    return replace(
+        seen,
+        error=seen.error and secrets.hidden(seen.error, known),
+        answer=seen.answer and secrets.hidden(seen.answer, known),
+        lines=lines,
+    )

@@ -13,7 +13,7 @@ from kener.domain.incidents import Source
 from kener.domain.inputs import MonitorInput
 from kener.domain.specs import MonitorType
 from kener.models import AffectedMonitor, Incident, Monitor, MonitorLabel, MonitorState, configuration_monitor
-from kener.services import alerts, audit, dependencies, drills, groups, recording, scheduling
+from kener.services import alerts, audit, dependencies, drills, groups, recording, scheduling, vault
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 from kener.services.heartbeats import hash_secret
@@ -211,6 +211,7 @@ def _hide_incidents(session: Session, monitor: Monitor) -> None:
 
 def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
     """Copy the input into the row; returns a heartbeat secret that was set or made."""
+    stored = monitor.type_data if monitor.monitor_type is given.monitor_type else None
     values: dict[str, Any] = given.model_dump(exclude={"tag", "status", "type_data", "parent_tags", "labels"})
     for name, value in values.items():
         setattr(monitor, name, value)
@@ -218,7 +219,7 @@ def _fill(monitor: Monitor, given: MonitorInput, *, renew: bool) -> str | None:
     monitor.labels = [has.get(label) or MonitorLabel(label=label) for label in given.labels]
     data = dict(given.type_data)
     secret: str | None = data.pop("secretString", None)
-    monitor.type_data = data
+    monitor.type_data = vault.close_settings(given.monitor_type, data, stored=stored)
     monitor.is_active = given.status == "ACTIVE"
     monitor.version = (monitor.version or 0) + 1
     if given.monitor_type is MonitorType.HEARTBEAT:

@@ -10,6 +10,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from flask import current_app
 from pydantic import BaseModel
 
+from kener.domain.secrets import names_in
+from kener.domain.specs import SPECS, MonitorType
+from kener.domain.specs.base import KEPT, is_sealed
 from kener.domain.trigger_specs import TriggerType, join, split
 from kener.models import Trigger
 from kener.services.errors import Refused
@@ -42,6 +45,35 @@ def close_trigger(trigger: Trigger, settings: BaseModel) -> None:
     """Keep the settings of a trigger: what may be shown in `public`, the rest encrypted."""
     public, secret = split(settings)
     trigger.public, trigger.secret = public, seal(secret)
+
+
+def close_settings(kind: MonitorType, settings: dict[str, Any], *, stored: Any = None) -> dict[str, Any]:
+    """Settings of a monitor as they are stored, the secret ones in envelopes; `KEPT` takes the envelope over from `stored`.
+
+    The names of secrets inside stay readable, so that they are found like those in other settings. Raises Refused where nothing was kept.
+    """
+    closed = dict(settings)
+    for name in SPECS[kind].SECRET & closed.keys():
+        value = closed[name]
+        if value == KEPT:
+            kept = stored.get(name) if isinstance(stored, dict) else None
+            if not is_sealed(kept):
+                raise Refused({f"type_data.{name}": "Enter it: nothing is kept from before."})
+            closed[name] = kept
+        else:
+            names = " ".join(f"${one}" for one in sorted(names_in(value)))
+            closed[name] = {"sealed": seal({"value": value})} | ({"names": names} if names else {})
+    return closed
+
+
+def open_settings(kind: MonitorType, settings: Any) -> Any:
+    """Stored settings with their secrets in place. Raises Refused when the secret key is another one now."""
+    secret = SPECS[kind].SECRET if kind in SPECS else ()
+    if not secret or not isinstance(settings, dict):
+        return settings
+    return settings | {
+        name: unseal(settings[name]["sealed"]).get("value", "") for name in secret if is_sealed(settings.get(name))
+    }
 
 
 def _fernet() -> Fernet:

@@ -22,6 +22,7 @@ GOOD: dict[MonitorType, dict[str, Any]] = {
     MonitorType.GAMEDIG: {"gameId": "minecraft", "host": "play.example"},
     MonitorType.STARTTLS: {"host": "mail.example"},
     MonitorType.WEBSOCKET: {"url": "wss://shop.example/live"},
+    MonitorType.SQL: {"connectionString": "postgresql://app:secret@db.example/shop"},
     MonitorType.HEARTBEAT: {},
     MonitorType.GROUP: {},
     MonitorType.NONE: {},

@@ -15,6 +15,7 @@ from kener.domain.specs.grpc import GrpcSpec
 from kener.domain.specs.heartbeat import HeartbeatSpec
 from kener.domain.specs.manual import NoneSpec
 from kener.domain.specs.ping import PingSpec
+from kener.domain.specs.sql import SqlSpec
 from kener.domain.specs.ssl import SslSpec
 from kener.domain.specs.starttls import StarttlsSpec
 from kener.domain.specs.tcp import TcpSpec
@@ -35,6 +36,7 @@ __all__ = [
     "NoneSpec",
     "PingSpec",
     "Spec",
+    "SqlSpec",
     "SslSpec",
     "StarttlsSpec",
     "TcpSpec",
@@ -54,6 +56,7 @@ SPECS: dict[MonitorType, type[Spec]] = {
     MonitorType.GAMEDIG: GamedigSpec,
     MonitorType.STARTTLS: StarttlsSpec,
     MonitorType.WEBSOCKET: WebsocketSpec,
+    MonitorType.SQL: SqlSpec,
     MonitorType.HEARTBEAT: HeartbeatSpec,
     MonitorType.GROUP: GroupSpec,
     MonitorType.NONE: NoneSpec,

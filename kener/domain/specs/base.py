@@ -4,6 +4,7 @@ A setting's `title` and `description` are its label and help in the form; `json_
 `rows` (of a text area) and `options` (words for choices).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ class MonitorType(StrEnum):
     GAMEDIG = "GAMEDIG"
     STARTTLS = "STARTTLS"
     WEBSOCKET = "WEBSOCKET"
+    SQL = "SQL"
     HEARTBEAT = "HEARTBEAT"
     GROUP = "GROUP"
     NONE = "NONE"
@@ -53,6 +55,7 @@ LABELS: dict[MonitorType, tuple[str, str]] = {
     MonitorType.GAMEDIG: ("Game server", "Asks a game server for its map and its players."),
     MonitorType.STARTTLS: ("STARTTLS", "Asks a mail server or database to change to TLS, and reads its certificate."),
     MonitorType.WEBSOCKET: ("WebSocket", "Opens a WebSocket; may send a message and expect one."),
+    MonitorType.SQL: ("Database", "Sends a query to PostgreSQL, MySQL, MariaDB or SQLite and judges what comes back."),
     MonitorType.HEARTBEAT: (
         "Heartbeat",
         "Waits for your job to call a secret address, and worries when it does not.",
@@ -113,13 +116,36 @@ TimeLimit = Annotated[int, Field(ge=100, le=60_000, title="Time limit", json_sch
 LatencyLimit = Annotated[Annotated[int, Field(ge=1, le=60_000)] | None, BeforeValidator(_blank)]
 
 
+KEPT = "********"
+"""Stands for a secret setting that is set: what forms and API show, and what keeps it when it comes back."""
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether this is the envelope of a secret setting, as it stands in the database."""
+    return isinstance(value, dict) and isinstance(value.get("sealed"), str)
+
+
+def for_showing(settings: Any) -> Any:
+    """Stored settings with `KEPT` in place of each envelope."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: KEPT if is_sealed(value) else value for name, value in settings.items()}
+
+
 class Spec(BaseModel):
     """Base of every type's settings."""
 
-    model_config = ConfigDict(extra="forbid", str_max_length=100_000)
+    model_config = ConfigDict(extra="forbid", str_max_length=100_000, hide_input_in_errors=True)
 
     NOT_IN_FORM: ClassVar[frozenset[str]] = frozenset()
     """Settings that only programs give."""
+
+    @classmethod
+    def idle(cls, data: Mapping[str, Any]) -> frozenset[str]:
+        """Settings that have no effect, others being as they are."""
+        return frozenset()
+    SECRET: ClassVar[frozenset[str]] = frozenset()
+    """Texts that are kept encrypted (`kener.services.vault`) and never shown again. Their checks let `KEPT` pass."""
 
 
 class MeasuredSpec(Spec):

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from kener.domain.specs import SPECS, Header, MonitorType, Spec
 from kener.domain.specs.assertions import AssertedSpec, Source
+from kener.domain.specs.base import is_sealed
 from kener.web.manage.forms import Form, pairs
 
 REMOVED = "-"
@@ -40,7 +41,7 @@ class Control:
     ordered: bool = False
 
     def typed(self, form: Form) -> Any:
-        """What was typed, for showing a refused form again."""
+        """What was typed, for showing a refused form again. Secrets are not shown: False."""
         match self.kind:
             case "check":
                 return form.get(self.name) == "true"
@@ -48,7 +49,7 @@ class Control:
                 return [(row["key"], row["value"]) for row in pairs(form, self.name)]
             case "rows":
                 return self._rows(form)
-        return form.get(self.name, "")
+        return False if self.type == "secret" else form.get(self.name, "")
 
     def given(self, form: Form) -> Any:
         """Raw input for the schema; None: left to its default."""
@@ -65,7 +66,7 @@ class Control:
         return text if text.strip() or (self.default is None and not self.optional) else None
 
     def shown(self, value: Any) -> Any:
-        """A stored value, as the form's template takes it; a damaged one as nothing."""
+        """A stored value, as the form's template takes it; a damaged one as nothing. Of a secret: whether it is set."""
         match self.kind:
             case "pairs":
                 rows = value if isinstance(value, list) else []
@@ -75,7 +76,7 @@ class Control:
                 return [{c.name: row.get(c.name) for c in self.columns} for row in rows if isinstance(row, dict)]
             case "lines":
                 return "\n".join(str(one) for one in value) if isinstance(value, list) else ""
-        return value
+        return is_sealed(value) if self.type == "secret" else value
 
     def _rows(self, form: Form) -> list[dict[str, str]]:
         """The rows in which anything was typed or chosen otherwise than in an empty one."""
@@ -173,10 +174,10 @@ def _kind(annotation: Any, extra: dict[str, Any]) -> tuple[str, tuple[tuple[str,
 
 def summary(kind: MonitorType, data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is set, as labels and values, for the page of a monitor; lists and long texts are counted."""
-    found = []
+    found, idle = [], SPECS[kind].idle(data) if kind in SPECS else frozenset()
     for name, control in controls(kind).items() if kind in SPECS else ():
         value = data.get(name)
-        if control.kind == "check" or value in (None, "", []):
+        if control.type == "secret" or control.kind == "check" or value in (None, "", []) or name in idle:
             continue
         if isinstance(value, list):
             plain = all(isinstance(one, str | int) for one in value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from kener.domain.inputs import MonitorInput, check
 from kener.domain.specs import SPECS, MonitorType
+from kener.domain.specs.base import KEPT, is_sealed
 from kener.models import Monitor
 from kener.web.manage.forms import Form, differing, flattened, given, ticked
 from kener.web.manage.monitors import choosing
@@ -103,6 +104,7 @@ def read(
     raw["status"] = "ACTIVE" if form.get("is_active") == "true" else "INACTIVE"
     settings = {name: control.given(form) for name, control in _controls(form).items()}
     raw["type_data"] = {name: value for name, value in settings.items() if value is not None}
+    raw["type_data"] |= {name: KEPT for name in secrets_set(saved, form.get("monitor_type", "")) if not form.get(name)}
     if raw["monitor_type"] == MonitorType.GROUP:
         raw["type_data"]["monitors"] = choosing.members(form)
     raw["parent_tags"] = choosing.parents(form)
@@ -111,14 +113,33 @@ def read(
         errors.pop("tag")
         if "name" not in errors:
             errors["tag"] = "No tag can be made from this name. Choose one of small letters and digits."
-    return checked, flattened(choosing.named(errors, form), "type_data")
+    return checked, flattened(choosing.named(errors, form), "type_data", columns=_columns(form))
+
+
+def secrets_set(saved: Monitor | None, kind: str) -> dict[str, bool]:
+    """The secret settings that a saved monitor of this type has."""
+    if saved is None or saved.monitor_type != kind or not isinstance(saved.type_data, dict):
+        return {}
+    return {name: True for name, value in saved.type_data.items() if is_sealed(value)}
+
+
+def _columns(form: Form) -> dict[str, str]:
+    """Words for the columns of rows. Lines in an order of their own say in their errors what they are about."""
+    rows = [control for control in _controls(form).values() if control.kind == "rows" and not control.ordered]
+    return {f"{control.name}.{column.name}": column.label.lower() for control in rows for column in control.columns}
 
 
 def newer_than(form: Form, monitor: Monitor) -> dict[str, tuple[str, str]]:
     """What is saved now and what was typed, where they differ. Fields that the form did not have, and rows, are left out."""
     saved, typed = fields_of(monitor), fields_from(form)
     return differing(
-        saved, {name: value for name, value in typed.items() if name in form or isinstance(saved.get(name), bool)}
+        saved,
+        {
+            name: value
+            for name, value in typed.items()
+            if (name in form or isinstance(saved.get(name), bool))
+            and name not in secrets_set(monitor, monitor.monitor_type)
+        },
     )
 
 

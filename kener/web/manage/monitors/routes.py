@@ -10,7 +10,7 @@ from kener.db import db
 from kener.domain.inputs import TAG
 from kener.domain.permissions import Permission
 from kener.domain.readings import Reading
-from kener.domain.specs import SPECS, MonitorType, parse_spec
+from kener.domain.specs import SPECS, MonitorType
 from kener.models import Monitor
 from kener.queries import groups, history, site
 from kener.queries import monitors as rows
@@ -110,11 +110,12 @@ def test() -> BaseResponse:
     """One look with the values in the form, saved or not; its name and tag do not matter."""
     form = request.form.copy()
     form["name"] = form.get("name", "").strip() or "Test"
-    given, errors = forms.read(form, tag="test")
+    saved = find(form["saved_tag"])[0] if form.get("saved_tag") else None
+    given, errors = forms.read(form, tag="test", saved=saved)
     if given is None:
         return _tested(None, errors)
     try:
-        return _tested(monitoring.test_now(given.monitor_type, parse_spec(given.monitor_type, given.type_data)), {})
+        return _tested(monitoring.test_now(given.monitor_type, given.type_data, tag=saved and saved.tag), {})
     except Refused as refused:
         return _tested(None, refused.errors)
 
@@ -288,7 +289,7 @@ def _form(
         controls=controls.controls(kind),
         labels=_labels(kind),
         testable=kind in probes.PROBES,
-        form=fields,
+        form=fields | forms.secrets_set(saved, kind),
         errors=errors,
         saved=saved,
         seen=seen,
