@@ -116,24 +116,35 @@ def followed(session: Session, ids: Iterable[int]) -> tuple[Followed, ...]:
 
 def chosen(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     """What a subscriber has chosen, as a form or a request would have given it."""
+    return choices_of(session, [subscriber])[subscriber.id]
+
+
+def choices_of(session: Session, subscribers: Sequence[Subscriber]) -> dict[int, dict[str, Any]]:
+    """The same of many, by id: one statement."""
     scope = (
-        select(Page.path, Monitor.tag, Subscription.incident_id)
+        select(Subscription.subscriber_id, Page.path, Monitor.tag, Subscription.incident_id)
         .select_from(Subscription)
         .outerjoin(Page, Page.id == Subscription.page_id)
         .outerjoin(Monitor, Monitor.id == Subscription.monitor_id)
-        .where(Subscription.subscriber_id == subscriber.id)
+        .where(Subscription.subscriber_id.in_([one.id for one in subscribers]))
         .order_by(Subscription.id)
     )
-    found = session.execute(scope).all()
-    kinds = ((NoticeKind.INCIDENTS, subscriber.incidents), (NoticeKind.MAINTENANCE, subscriber.maintenance))
+    found: dict[int, list[Any]] = defaultdict(list)
+    for subscriber_id, *parts in session.execute(scope):
+        found[subscriber_id].append(parts)
+    return {one.id: _choices(one, found[one.id]) for one in subscribers}
+
+
+def _choices(one: Subscriber, scope: Sequence[Any]) -> dict[str, Any]:
+    kinds = ((NoticeKind.INCIDENTS, one.incidents), (NoticeKind.MAINTENANCE, one.maintenance))
     return {
         "kinds": [kind.value for kind, wanted in kinds if wanted],
-        "least_impact": subscriber.least_impact.value,
-        "pages": [path for path, _, _ in found if path],
-        "monitors": [tag for _, tag, _ in found if tag],
-        "incident_ids": [incident_id for _, _, incident_id in found if incident_id],
-        "zone": subscriber.zone,
-        "language": subscriber.language,
+        "least_impact": one.least_impact.value,
+        "pages": [path for path, _, _ in scope if path],
+        "monitors": [tag for _, tag, _ in scope if tag],
+        "incident_ids": [incident_id for _, _, incident_id in scope if incident_id],
+        "zone": one.zone,
+        "language": one.language,
     }
 
 
@@ -266,8 +277,8 @@ def export(session: Session) -> Iterable[tuple[SubscriberLine, dict[str, Any]]]:
         found = session.scalars(query.order_by(Subscriber.id).limit(1_000)).all()
         if not found:
             return
-        for one, line in zip(found, _lines(session, found), strict=True):
-            yield line, chosen(session, one)
+        choices = choices_of(session, found)
+        yield from [(line, choices[line.id]) for line in _lines(session, found)]
         after = found[-1].id
         session.expunge_all()
 
@@ -290,12 +301,12 @@ class NoticeLine:
         return self.sent + self.failed + self.waiting
 
 
-def notices(session: Session, *, page: int = 1, incident_id: int | None = None) -> Part[NoticeLine]:
+def notices(session: Session, *, page: int = 1, incident_id: int | None = None, size: int = SIZE) -> Part[NoticeLine]:
     """What was said to subscribers, newest first; of one incident, where that is given."""
     query = select(Notice).order_by(Notice.id.desc())
     if incident_id is not None:
         query = query.where(Notice.incident_id == incident_id)
-    found = part(session, query, page=page, row=lambda one: one)
+    found = part(session, query, page=page, size=size, row=lambda one: one)
     return Part(tuple(_notices(session, found.rows)), found.page, found.total, found.size)
 
 
@@ -360,6 +371,7 @@ def told(
     notice_id: int | None = None,
     state: str = "",
     page: int = 1,
+    size: int = SIZE,
 ) -> Part[ToldLine]:
     """Messages to one subscriber, or of one notice, newest first. `state`: a state, or PENDING for all that may still arrive."""
     query = (
@@ -376,7 +388,7 @@ def told(
         query = query.where(NoticeDelivery.state.not_in((DeliveryState.SENT, DeliveryState.FAILED)))
     elif state:
         query = query.where(NoticeDelivery.state == state)
-    return part(session, query, page=page, row=_told, whole=True)
+    return part(session, query, page=page, size=size, row=_told, whole=True)
 
 
 def _told(row: Any) -> ToldLine:

@@ -102,6 +102,8 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     office = api.post("/monitors", {"tag": "office", "name": "Office", "monitor_type": "NONE"})["monitor"]
     api.get("/monitors")
     api.get("/monitors/office")
+    api.post("/monitors", {"tag": "job", "name": "Job", "monitor_type": "HEARTBEAT"})
+    api.get("/monitors/job/signals")
     api.patch("/monitors/office", {"name": "Head office"})
     trigger = make(api, "/triggers", {"name": "Team", "trigger_type": "email", "to": ["a@example.com"]})
     rule = {"monitor_tags": ["office"], "failure_threshold": 1, "create_incident": "YES", "trigger_ids": [trigger]}
@@ -156,6 +158,12 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.get(f"/secrets/{secret}")
     api.patch(f"/secrets/{secret}", {"value": "new"})
     api.delete(f"/secrets/{secret}")
+    subscriber = make(api, "/subscribers", {"address": "ann@example.com", "kinds": ["INCIDENTS"], "monitors": []})
+    api.get("/subscribers", state="PENDING", kind="INCIDENTS", q="ann")
+    api.get(f"/subscribers/{subscriber}")
+    api.get(f"/subscribers/{subscriber}/deliveries")
+    api.get("/notices")
+    api.delete(f"/subscribers/{subscriber}")
     soon = 60 * (int(time.time()) // 60 + 60)
     maintenance = make(api, "/maintenances", {"title": "Disks", "start_date_time": soon, "rrule": "FREQ=DAILY"})
     api.get("/maintenances")

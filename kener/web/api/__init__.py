@@ -24,6 +24,7 @@ from kener.web.api import (
     monitors,
     samples,
     secrets,
+    subscribers,
     triggers,
 )
 from kener.web.api.auth import ACCESS
@@ -50,6 +51,7 @@ RESOURCES = (
     triggers,
     deliveries,
     secrets,
+    subscribers,
 )
 
 

@@ -134,7 +134,7 @@ def _responses(operation: Operation, method: str, *, in_path: bool, public: bool
 
 
 def _request_body(kind: type[Body], *, partial: bool) -> Schema:
-    names = [_name(shape, partial=partial) for shape in kind.kinds or (kind,)]
+    names = [_name(shape, partial=partial) for shape in kind.shapes or (kind,)]
     schema = (
         {"$ref": f"{REF}{names[0]}"} if len(names) == 1 else {"anyOf": [{"$ref": f"{REF}{name}"} for name in names]}
     )
@@ -173,7 +173,7 @@ def _models(operations: Iterable[Operation]) -> dict[str, Schema]:
         if operation.query is not None:
             inputs[operation.query.__name__] = operation.query
         for kind, partial in ((operation.body, False), (operation.changes, True)):
-            bodies += [(shape, kind, partial) for shape in (kind.kinds or (kind,))] if kind else []
+            bodies += [(shape, kind, partial) for shape in (kind.shapes or (kind,))] if kind else []
     inputs |= {shape.__name__: shape for shape, _, _ in bodies}
     modes: list[Any] = [(name, "validation", TypeAdapter(model)) for name, model in inputs.items()]
     modes += [(name, "serialization", TypeAdapter(model)) for name, model in answers.items()]

@@ -49,13 +49,13 @@ class Body(Input):
     """Base of every request body: a schema of the domain under the API's field names (aliases).
 
     `fixed` names fields of the original that mean nothing here: `(what is accepted and ignored, why anything else is refused)`.
-    For the document, `notes` and `shown` add descriptions and better schemas, and `kinds` stand in where there are several shapes.
+    For the document, `notes` and `shown` add descriptions and better schemas, and `shapes` stand in where there are several shapes.
     """
 
     fixed: ClassVar[Mapping[str, tuple[tuple[Any, ...], str]]] = {}
     notes: ClassVar[Mapping[str, str]] = {}
     shown: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    kinds: ClassVar[Sequence[type[BaseModel]]] = ()
+    shapes: ClassVar[Sequence[type[BaseModel]]] = ()
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

@@ -40,7 +40,7 @@ class EmailTrigger(_Words, EmailSettings):
 class NewTrigger(Body, TriggerInput):
     """A trigger, its settings beside its name."""
 
-    kinds = (WebhookTrigger, EmailTrigger)
+    shapes = (WebhookTrigger, EmailTrigger)
     notes = {
         "body": "A template of the JSON to send; without one all variables are sent.",
         "secret": "Signs every message (X-Kener-Signature). Write-only.",
