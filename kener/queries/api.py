@@ -108,6 +108,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """One call of a heartbeat's job."""
+
+    id: int
+    timestamp: Seconds
+    kind: Literal["success", "start", "fail", "log"]
+    exit_code: Annotated[int | None, Field(description="Null when it told none.")]
+    duration_ms: Annotated[int | None, Field(description="From the start that it told of; null without one.")]
+    body: Annotated[str | None, Field(description="The first 10,000 bytes of what it said.")]
+
+
+@dataclass(frozen=True, slots=True)
 class Affected:
     """A monitor that an incident affects."""
 
@@ -302,6 +314,23 @@ def samples(tag: str, *, start: int, end: int) -> list[Sample] | None:
         .order_by(sample.at)
     )
     return [_sample(tag, row) for row in session.execute(query)]
+
+
+def signals(tag: str, *, page: int, limit: int) -> Page[Signal] | None:
+    """The signals of a heartbeat, newest first; None when there is no such heartbeat."""
+    table = models.HeartbeatSignal
+    monitor = models.Monitor
+    of = select(monitor.id).where(monitor.tag == tag, monitor.monitor_type == MonitorType.HEARTBEAT)
+    monitor_id = reading().scalar(of)
+    if monitor_id is None:
+        return None
+    query = select(table).where(table.monitor_id == monitor_id).order_by(table.id.desc())
+    return _page(query, _signal, page, limit)
+
+
+def _signal(row: models.HeartbeatSignal) -> Signal:
+    kind: Any = row.kind
+    return Signal(row.id, row.at, kind, row.exit_code, row.duration_ms, row.body)
 
 
 def incidents(

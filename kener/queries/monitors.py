@@ -67,13 +67,14 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class SampleLine:
-    """One observation. `source`: check, heartbeat or manual."""
+    """One observation. `source`: check, heartbeat or manual. `raw`: what was seen, where that is not, or not yet, believed."""
 
     at: datetime
     status: Status
     latency_ms: int | None
     error: str | None
     source: str
+    raw: Status | None = None
 
 
 def monitors(
@@ -238,18 +239,42 @@ def watching(session: Session, monitor_id: int) -> list[Watching]:
 def samples(session: Session, monitor_id: int, *, page: int, status: str = "", size: int = 25) -> Part[SampleLine]:
     """Recent samples, newest first."""
     query: Any = (
-        select(Sample.at, Sample.status, Sample.latency_ms, SampleNote.error, SampleNote.source)
+        select(Sample.at, Sample.status, Sample.latency_ms, SampleNote.error, SampleNote.source, Sample.raw)
         .outerjoin(SampleNote, (SampleNote.monitor_id == Sample.monitor_id) & (SampleNote.at == Sample.at))
         .where(Sample.monitor_id == monitor_id)
         .order_by(Sample.at.desc())
     )
     if status == "TROUBLE":
-        query = query.where(Sample.status != Status.UP.code)
+        query = query.where(or_(Sample.status != Status.UP.code, Sample.raw.is_not(None)))
     return part(session, query, page=page, size=size, row=_sample, whole=True)
 
 
 def _sample(row: Any) -> SampleLine:
-    return SampleLine(clock.at(row[0]), from_code(row[1]), row[2], row[3], row[4] or "check")
+    raw = None if row[5] is None else from_code(row[5])
+    return SampleLine(clock.at(row[0]), from_code(row[1]), row[2], row[3], row[4] or "check", raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A change that is not believed yet: `number` looks of `needed` agree."""
+
+    raw: Status
+    number: int
+    needed: int
+    since: datetime
+
+    @property
+    def words(self) -> str:
+        return "Recovering" if self.raw is Status.UP else "Failing"
+
+
+def held(monitor: Monitor, state: MonitorState) -> Held | None:
+    """What waits for confirmation, if anything does."""
+    if not state.held or state.raw_code is None or state.held_since is None:
+        return None
+    raw = from_code(state.raw_code)
+    needed = monitor.recovery_confirmations if raw is Status.UP else monitor.failure_confirmations
+    return Held(raw, state.held, needed, clock.at(state.held_since))
 
 
 @dataclass(frozen=True, slots=True)

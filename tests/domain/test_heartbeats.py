@@ -50,7 +50,7 @@ def test_a_period_and_its_grace() -> None:
 
 
 def test_a_daily_job_is_not_down_at_once_and_keeps_its_hour_when_clocks_change() -> None:
-    spec = HeartbeatSpec(cron="0 3 * * *", timezone="Europe/Berlin", grace_minutes=30)
+    spec = HeartbeatSpec(schedule="0 3 * * *", timezone="Europe/Berlin", grace_minutes=30)
     beat = at("2026-03-28T03:04", "Europe/Berlin")
     due = at("2026-03-29T03:00", "Europe/Berlin")
     assert due - at("2026-03-28T03:00", "Europe/Berlin") == 23 * HOUR
@@ -60,13 +60,13 @@ def test_a_daily_job_is_not_down_at_once_and_keeps_its_hour_when_clocks_change()
 
 
 def test_a_beat_from_a_clock_that_is_fast_is_the_one_that_was_due() -> None:
-    spec = HeartbeatSpec(cron="0 * * * *")
+    spec = HeartbeatSpec(schedule="0 * * * *")
     assert spec.due_after(NOON - 20) == NOON + HOUR
     assert spec.due_after(NOON - 40) == NOON
 
 
 def test_a_run_that_goes_on_in_time_is_waited_for() -> None:
-    spec = HeartbeatSpec(cron="0 3 * * *", grace_minutes=60)
+    spec = HeartbeatSpec(schedule="0 3 * * *", grace_minutes=60)
     beat, due = at("2026-05-13T03:20"), at("2026-05-14T03:00")
     running = {"beat_at": beat, "run_started_ms": 1_000 * (due + 5)}
     assert [status(spec, due + seconds, **running) for seconds in (300, HOUR + 5)] == [Status.UP, Status.UP]
@@ -104,7 +104,7 @@ def test_without_a_schedule_a_run_has_its_own_limit() -> None:
 crons = st.sampled_from(["*/5 * * * *", "0 3 * * *", "30 2 * * 0"])
 schedules = st.one_of(
     st.builds(HeartbeatSpec, period_minutes=st.integers(1, 3_000), grace_minutes=st.integers(1, 300)),
-    st.builds(HeartbeatSpec, cron=crons, timezone=st.sampled_from(["UTC", "Europe/Berlin"])),
+    st.builds(HeartbeatSpec, schedule=crons, timezone=st.sampled_from(["UTC", "Europe/Berlin"])),
     st.builds(HeartbeatSpec, degradedRemainingMinutes=st.integers(1, 50), downRemainingMinutes=st.integers(51, 100)),
 )
 
@@ -126,8 +126,8 @@ def test_silence_only_ever_gets_worse(spec: HeartbeatSpec, offset: int, later: i
 @pytest.mark.parametrize(
     ("given_", "field"),
     [
-        ({"cron": "* * *"}, "cron"),
-        ({"cron": "0 3 * * *", "period_minutes": 5}, "cron"),
+        ({"schedule": "* * *"}, "schedule"),
+        ({"schedule": "0 3 * * *", "period_minutes": 5}, "schedule"),
         ({"timezone": "Berlin"}, "timezone"),
         ({"period_minutes": 0}, "period_minutes"),
         ({"grace_minutes": -1}, "grace_minutes"),

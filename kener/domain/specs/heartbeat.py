@@ -1,5 +1,6 @@
 """Heartbeats: jobs that report by themselves."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
@@ -48,8 +49,8 @@ Cron = Annotated[str, Field(max_length=255), AfterValidator(_cron)]
 class HeartbeatSpec(Spec):
     """Waits for calls to `/ext/heartbeat/{tag}/{secret}`.
 
-    With `cron` or `period_minutes` it knows when the next one is due; with neither, silence is counted from the newest one.
-    `secretString` is write-only: it is kept apart, hashed, and one is made where none is given.
+    With `schedule` (a cron expression) or `period_minutes` it knows when the next one is due; with neither, silence is counted from the
+    newest one. `secretString` is write-only: it is kept apart, hashed, and one is made where none is given.
     """
 
     NOT_IN_FORM: ClassVar[frozenset[str]] = frozenset(("secretString",))
@@ -57,8 +58,11 @@ class HeartbeatSpec(Spec):
     period_minutes: OptionalMinutes = Field(
         None, title="Every", description="From one success to the next.", json_schema_extra=MINUTES
     )
-    cron: Annotated[Cron | None, BeforeValidator(_blank)] = Field(
-        None, title="or by a cron expression", description="As in the job's own crontab.", json_schema_extra=CODE
+    schedule: Annotated[Cron | None, BeforeValidator(_blank)] = Field(
+        None,
+        title="or a cron expression",
+        description="When the job runs, as in its own crontab.",
+        json_schema_extra=CODE,
     )
     timezone: Annotated[Zone | None, BeforeValidator(_blank)] = Field(
         None, title="Time zone", description="Whose clocks the cron expression means; UTC if none is given."
@@ -77,14 +81,20 @@ class HeartbeatSpec(Spec):
     def _limits_in_order(self) -> Self:
         if self.downRemainingMinutes <= self.degradedRemainingMinutes:
             raise ValueError("downRemainingMinutes: must be above the minutes for DEGRADED.")
-        if self.cron is not None and self.period_minutes is not None:
-            raise ValueError("cron: Choose a period or a cron expression, not both.")
+        if self.schedule is not None and self.period_minutes is not None:
+            raise ValueError("schedule: Choose a period or a cron expression, not both.")
         return self
+
+    @classmethod
+    def idle(cls, data: Mapping[str, Any]) -> frozenset[str]:
+        if data.get("schedule") or data.get("period_minutes"):
+            return frozenset(("degradedRemainingMinutes", "downRemainingMinutes"))
+        return frozenset()
 
     @property
     def is_scheduled(self) -> bool:
         """Whether it knows when the next beat is due."""
-        return self.cron is not None or self.period_minutes is not None
+        return self.schedule is not None or self.period_minutes is not None
 
     @property
     def grace_s(self) -> int:
@@ -107,7 +117,7 @@ class HeartbeatSpec(Spec):
 
     def due_after(self, beat_at: int) -> int:
         """When the next beat is due after one of this moment, in seconds since 1970."""
-        if self.cron is not None:
+        if self.schedule is not None:
             after = datetime.fromtimestamp(beat_at, UTC) + timedelta(seconds=EARLY_S)
-            return int(next(CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone or "UTC")))).timestamp())
+            return int(next(CronSim(self.schedule, after.astimezone(ZoneInfo(self.timezone or "UTC")))).timestamp())
         return beat_at + 60 * (self.period_minutes or self.degradedRemainingMinutes)

@@ -94,6 +94,12 @@ class MonitorAnswer(Answer):
     monitor: rows.Monitor
 
 
+class SignalList(Listed):
+    """Signals, newest first."""
+
+    signals: list[rows.Signal]
+
+
 class MonitorList(Listed):
     """Monitors, in the order of the status page."""
 
@@ -151,6 +157,18 @@ def destroy(monitor_tag: str) -> Answer:
     """
     monitors.delete(monitor_tag, actor=actor())
     return Message(message=f"The monitor {monitor_tag} was deleted. It can be restored for seven days.")
+
+
+@bp.get("/monitors/<tag:monitor_tag>/signals")
+@api_key_required
+@operation(tag=TAG, query=Paging, answer=SignalList)
+def signals(monitor_tag: str, query: Paging) -> Answer:
+    """List the signals of a heartbeat, newest first.
+
+    What its job told: successes, starts, failures and logs, with durations, exit codes and a few words. Kept for 30 days.
+    """
+    page = found(rows.signals(monitor_tag, page=query.page, limit=query.limit))
+    return SignalList(signals=page.rows, **part(page))
 
 
 def _as_given(monitor: rows.Monitor) -> dict[str, Any]:

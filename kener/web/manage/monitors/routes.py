@@ -14,9 +14,11 @@ from kener.domain.specs import SPECS, MonitorType
 from kener.models import Monitor
 from kener.queries import groups, history, site
 from kener.queries import monitors as rows
+from kener.queries import signals as told
 from kener.queries.public import ledger
 from kener.services import monitoring, monitors
 from kener.services.errors import Conflict, Refused
+from kener.services.heartbeats import KEPT_DAYS
 from kener.services.monitors import Saved
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render, wants_fragment
@@ -173,6 +175,9 @@ def _show(tag: str, *, message: str | None = None) -> BaseResponse:
         samples_filter=chosen,
         standing=groups.standing(session, monitor) if monitor.monitor_type is MonitorType.GROUP else None,
         family=groups.family(session, monitor.id),
+        held=rows.held(monitor, state),
+        job=told.job(monitor, state) if monitor.monitor_type is MonitorType.HEARTBEAT else None,
+        signals=told.signals(session, monitor.id, size=5) if monitor.monitor_type is MonitorType.HEARTBEAT else None,
         settings=_settings(monitor),
         testable=monitor.monitor_type in probes.PROBES,
         message=message,
@@ -185,6 +190,24 @@ def _settings(monitor: Monitor) -> list[tuple[str, str]]:
     if monitor.monitor_type is MonitorType.GROUP:
         data = choosing.telling(data)
     return controls.summary(monitor.monitor_type, data)
+
+
+@bp.get("/<tag:tag>/signals")
+@requires(Permission.READ)
+def signals(tag: str) -> BaseResponse:
+    """What the job of a heartbeat told, and how it calls."""
+    monitor, _ = find(tag)
+    if monitor.monitor_type is not MonitorType.HEARTBEAT:
+        abort(404)
+    part = told.signals(db.session(), monitor.id, page=lists.page_number())
+    return render(
+        "manage/monitors/signals.html",
+        monitor=monitor,
+        part=part,
+        foot=lists.foot(part),
+        kept_days=KEPT_DAYS,
+        address=f"{origin()}/ext/heartbeat/{tag}/SECRET",
+    )
 
 
 @bp.get("/<tag:tag>/edit")
