@@ -1,7 +1,7 @@
 """Looks at several hosts at once, each with its own deadline, and makes one reading of what was seen."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -34,9 +34,9 @@ Ask = Callable[[H, Watch], Awaitable[tuple[float, str | None]]]
 """Looks at one host: `(milliseconds, the answer in a few words)`. Raises Down, Ours, OSError; TimeoutError once it is its time."""
 
 
-def limit_ms(hosts: Sequence[OneHost]) -> int:
-    """The deadline of a look at all of them."""
-    return max(host.timeout for host in hosts) + GRACE_MS
+def limit_ms(limits_ms: Iterable[int]) -> int:
+    """The deadline of a look at hosts with these time limits."""
+    return max(limits_ms) + GRACE_MS
 
 
 async def look_at(hosts: Sequence[H], ask: Ask[H], *, called: Callable[[H], str]) -> list[Seen]:

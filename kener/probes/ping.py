@@ -32,7 +32,7 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
 
 
 def _limit_ms(spec: Spec) -> int:
-    return max(host.timeout + host.lasts_ms for host in cast(PingSpec, spec).hosts) + many.GRACE_MS
+    return many.limit_ms(host.timeout + host.lasts_ms for host in cast(PingSpec, spec).hosts)
 
 
 async def _look(spec: PingSpec, echoes: Echoes) -> Reading:

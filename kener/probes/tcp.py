@@ -25,7 +25,7 @@ def probe(targets: Sequence[Target], *, budget_s: float | None = None) -> Iterat
     return aio.run(
         targets,
         _look,
-        timeout_ms=lambda spec: many.limit_ms(cast(TcpSpec, spec).hosts),
+        timeout_ms=lambda spec: many.limit_ms(host.timeout for host in cast(TcpSpec, spec).hosts),
         budget_s=budget_s,
         connections=lambda spec: len(cast(TcpSpec, spec).hosts),
     )

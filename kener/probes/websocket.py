@@ -18,7 +18,6 @@ from wsproto.events import (
     BytesMessage,
     CloseConnection,
     Event,
-    Message,
     Ping,
     RejectConnection,
     Request,
@@ -106,7 +105,7 @@ async def _shake_hands(spec: WebsocketSpec, parts: SplitResult, line: "Line") ->
         case AcceptConnection(subprotocol=chosen):
             if spec.subprotocols and not chosen:
                 raise Down(f"It chooses none of the sub-protocols {', '.join(spec.subprotocols)}")
-            return cast("str | None", chosen)
+            return chosen
         case RejectConnection(status_code=code, headers=headers):
             raise Down(_rejected(code, dict(headers)), answer=f"HTTP {code}")
         case None:
@@ -144,7 +143,7 @@ def _rejected(code: int, headers: dict[bytes, bytes]) -> str:
     return f"{said}; it leads to {location}" if location and 300 <= code < 400 else said
 
 
-def _message(content: bytes) -> Message:
+def _message(content: bytes) -> TextMessage | BytesMessage:
     """Text where it is text, else bytes."""
     try:
         return TextMessage(data=content.decode())

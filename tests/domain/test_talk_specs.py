@@ -39,7 +39,7 @@ def test_a_definition_of_the_original_loads() -> None:
         }
     )
     assert [host.model_dump() for host in spec.hosts] == [
-        {"host": "192.0.2.7", "timeout": 1000, "port": 80},
+        {"host": "192.0.2.7", "port": 80, "timeout": 1000},
         {"host": "2001:db8::7", "timeout": 1, "port": 443},
         {"host": "redis", "timeout": 1000, "port": 6379},
     ]

@@ -12,10 +12,9 @@ HostTimeLimit = Annotated[int, Field(ge=1, le=60_000, title="Time limit", json_s
 
 
 class OneHost(Spec):
-    """A host and how long it may take. The original's `type` may be given: what a host is shows in itself."""
+    """A host. The original's `type` may be given: what a host is shows in itself."""
 
     host: Host = Field(title="Host", json_schema_extra=CODE)
-    timeout: HostTimeLimit = 1_000
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from kener.domain.specs.assertions import AssertedSpec, Source
-from kener.domain.specs.hosts import ManyHosts, OneHost
+from kener.domain.specs.hosts import HostTimeLimit, ManyHosts, OneHost
 
 SPACING_MS = 100
 """Between two packets to one host."""
@@ -14,7 +14,8 @@ SPACING_MS = 100
 class PingHost(OneHost):
     """A host and how many packets it gets."""
 
-    count: Annotated[int, Field(ge=1, le=100, title="Packets")] = 3
+    timeout: HostTimeLimit = 1_000
+    count: Annotated[int, Field(ge=1, le=100, title="Packets", json_schema_extra={"unit": "packets"})] = 3
 
     @property
     def lasts_ms(self) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from kener.domain.specs.base import CODE, OptionalHost, Port
-from kener.domain.specs.hosts import ManyHosts, OneHost
+from kener.domain.specs.hosts import HostTimeLimit, ManyHosts, OneHost
 from kener.domain.specs.talk import TalkSpec
 
 
@@ -13,6 +13,7 @@ class TcpHost(OneHost):
     """A host and its port."""
 
     port: Port = Field(title="Port")
+    timeout: HostTimeLimit = 1_000
 
 
 class TcpSpec(ManyHosts, TalkSpec):

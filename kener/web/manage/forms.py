@@ -77,13 +77,19 @@ def _said(value: Any) -> str:
     return str(value).replace("\r\n", "\n").strip()
 
 
-def flattened(errors: Mapping[str, str], *prefixes: str) -> dict[str, str]:
-    """Errors of nested settings under the names of the form's fields: `type_data.url` → `url`, `headers.0.key` → `headers`."""
+def flattened(errors: Mapping[str, str], *prefixes: str, columns: Mapping[str, str] = {}) -> dict[str, str]:
+    """Errors of nested settings under the names of the form's fields: `type_data.url` → `url`, `headers.0.key` → `headers`.
+
+    `columns`: words for columns of rows (`hosts.port` → "port"). Where a row has them, each of its mistakes is named with its column.
+    """
     found: dict[str, str] = {}
     for name, text in errors.items():
         for prefix in prefixes:
             name = name.removeprefix(f"{prefix}.")
         head, _, rest = name.partition(".")
-        number = rest.partition(".")[0]
-        found.setdefault(head, f"Row {int(number) + 1}: {text}" if number.isdigit() else text)
+        number, _, column = rest.partition(".")
+        if word := columns.get(f"{head}.{column}"):
+            found[head] = " ".join(filter(None, [found.get(head), f"Row {int(number) + 1}, {word}: {text}"]))
+        else:
+            found.setdefault(head, f"Row {int(number) + 1}: {text}" if number.isdigit() else text)
     return found
