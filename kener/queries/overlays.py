@@ -15,7 +15,6 @@ from kener.models import (
     AffectedMonitor,
     ExcludedWindow,
     Incident,
-    Maintenance,
     MaintenanceMonitor,
     MaintenanceWindow,
     WindowState,
@@ -61,16 +60,14 @@ def _impacts(session: Session, ids: Sequence[int], since: int, until: int) -> Fo
 
 
 def _windows(session: Session, ids: Sequence[int], since: int, until: int) -> Found:
-    """Windows of maintenance that was neither cancelled nor switched off. Many monitors may share many windows: each is read once."""
-    windows = (
-        select(MaintenanceWindow.maintenance_id, MaintenanceWindow.start_at, MaintenanceWindow.end_at)
-        .join(Maintenance, Maintenance.id == MaintenanceWindow.maintenance_id)
-        .where(
-            Maintenance.is_active.is_(True),
-            MaintenanceWindow.state != WindowState.CANCELLED,
-            MaintenanceWindow.end_at > clock.at(since),
-            MaintenanceWindow.start_at <= clock.at(until),
-        )
+    """Windows that were not cancelled. Many monitors may share many windows: each is read once.
+
+    Maintenance that is switched off has no window that is to come; those that were stay what they were.
+    """
+    windows = select(MaintenanceWindow.maintenance_id, MaintenanceWindow.start_at, MaintenanceWindow.end_at).where(
+        MaintenanceWindow.state != WindowState.CANCELLED,
+        MaintenanceWindow.end_at > clock.at(since),
+        MaintenanceWindow.start_at <= clock.at(until),
     )
     spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for maintenance_id, start, end in session.execute(windows):

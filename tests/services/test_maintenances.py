@@ -326,6 +326,8 @@ def test_deactivating_ends_what_runs_and_takes_what_is_planned_out_of_sight() ->
     assert public.page(reading(), maintenance_id) is None and public.windows_ahead(reading()) == ()
     assert public.page(reading(), maintenance_id, staff=True) is not None
     assert at(NOW + 100 * DAY) == 0
+    here = read_site(reading())
+    assert ledger.monitors(reading(), here)[0].days[-1].maintenance_s == 1800
     change(maintenance_id, is_active=True)
     assert states()[:2] == [DONE, READY] and starts()[1] == NOW + DAY - HOUR / 2
 
