@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from math import sqrt
-from typing import Protocol
+from typing import Literal, Protocol
 
 from markupsafe import Markup
 
@@ -38,14 +38,20 @@ class Day(Protocol):
     @property
     def maintenance_s(self) -> int: ...
     @property
+    def excluded_s(self) -> int: ...
+    @property
     def measured_s(self) -> int: ...
+
+
+Shape = Status | Literal["EXCLUDED"]
+"""EXCLUDED: a part of the day does not count, and it had no trouble otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Neighbouring days of one shape, by their index."""
 
-    shape: Status
+    shape: Shape
     first: int
     last: int
 
@@ -72,8 +78,8 @@ def day_bars(days: Sequence[Day], label_span: str = "") -> Markup:
     )
 
 
-_STROKES = {Status.UP: ("b-up", "15.5"), Status.NO_DATA: ("b-none", "26")}
-_ORDER = ("b-up", "b-none", "b-rest", "b-maintenance", "b-degraded", "b-down")
+_STROKES: dict[str, tuple[str, str]] = {Status.UP: ("b-up", "15.5"), Status.NO_DATA: ("b-none", "26")}
+_ORDER = ("b-up", "b-none", "b-rest", "b-nodata", "b-maintenance", "b-degraded", "b-down")
 
 
 def _stretches(days: Sequence[Day]) -> Iterator[Stretch]:
@@ -84,7 +90,7 @@ def _stretches(days: Sequence[Day]) -> Iterator[Stretch]:
         at += length
 
 
-def _shape(day: Day) -> Status:
+def _shape(day: Day) -> Shape:
     """The worst status of a day wins its shape: a day with a minute of trouble is never green all over."""
     if day.down_s:
         return Status.DOWN
@@ -92,6 +98,8 @@ def _shape(day: Day) -> Status:
         return Status.DEGRADED
     if day.maintenance_s:
         return Status.MAINTENANCE
+    if day.excluded_s:
+        return "EXCLUDED"
     return Status.UP if day.measured_s else Status.NO_DATA
 
 
@@ -109,6 +117,8 @@ def _filled(i: int, day: Day) -> Iterator[tuple[str, str]]:
             yield "b-degraded", f"M{x} {LINE - height}h5v{height}h-5z"
         case Status.MAINTENANCE:
             yield "b-maintenance", "".join(f"M{x} {y}h5v3h-5z" for y in (25, 20, 15, 10, 5))
+        case "EXCLUDED":
+            yield "b-nodata", "".join(f"M{x} {y}h5v1h-5z" for y in range(4, 28, 4))
 
 
 def _share(seconds: int, day: Day) -> float:
@@ -139,19 +149,26 @@ def _trouble(day: Day, *, today: bool) -> str:
             return f"down {short(day.down_s)} {date}"
         case Status.DEGRADED:
             return f"degraded {short(day.degraded_s)} {date}"
+        case "EXCLUDED":
+            return f"excluded {short(day.excluded_s)} {date}"
         case _:
             return f"in maintenance {short(day.maintenance_s)} {date}"
 
 
 def _data(days: Sequence[Day], stretches: Sequence[Stretch], troubled: Sequence[int]) -> Markup:
     """What the tooltip needs: the first date; `first-last` of what was not measured; for troubled days
-    `index:up,degraded,down,maintenance` in seconds. All other days are plainly good.
+    `index:up,degraded,down,maintenance` in seconds, and what is excluded, if anything is. All other days are plainly good.
     """
     if not days:
         return Markup("")
     empty = [f"{s.first}-{s.last}" for s in stretches if s.shape is Status.NO_DATA]
-    odd = [f"{i}:{d.up_s},{d.degraded_s},{d.down_s},{d.maintenance_s}" for i in troubled for d in (days[i],)]
+    odd = [f"{i}:{','.join(map(str, _seconds(days[i])))}" for i in troubled]
     return Markup(' data-from="{}" data-days="{}"').format(days[0].date.isoformat(), " ".join(empty + odd))
+
+
+def _seconds(day: Day) -> list[int]:
+    seconds = [day.up_s, day.degraded_s, day.down_s, day.maintenance_s]
+    return [*seconds, day.excluded_s] if day.excluded_s else seconds
 
 
 def ruler(dates: Sequence[date]) -> Markup:
@@ -192,10 +209,21 @@ _LEGEND = (
 )
 
 
-def legend(note: str = "") -> Markup:
-    """What the shapes mean; once a page, under the list. `note` stands at the end: `One bar is one day, UTC`."""
+_LEGEND_EXCLUDED = (
+    _GOOD_NEIGHBOURS
+    + '<path class="b-nodata" d="M8 4h5v1H8zm0 4h5v1H8zm0 4h5v1H8zm0 4h5v1H8zm0 4h5v1H8zm0 4h5v1H8z"/>',
+    "Excluded: does not count",
+)
+
+
+def legend(note: str = "", *, excluded: bool = False) -> Markup:
+    """What the shapes mean; once a page, under the list. `note` stands at the end: `One bar is one day, UTC`.
+
+    `excluded`: whether there are days of which a part does not count.
+    """
     items = "".join(
-        f'<li><svg viewBox="0 0 19 36" aria-hidden="true">{drawn}</svg>{text}</li>' for drawn, text in _LEGEND
+        f'<li><svg viewBox="0 0 19 36" aria-hidden="true">{drawn}</svg>{text}</li>'
+        for drawn, text in (*_LEGEND, *([_LEGEND_EXCLUDED] if excluded else []))
     )
     last = Markup('<li class="push">{}</li>').format(note) if note else ""
     return Markup('<ul class="legend" aria-label="What the bars mean">{}{}</ul>').format(trusted(items), last)

@@ -76,7 +76,14 @@ class State(SimpleNamespace):
 def days() -> list[SimpleNamespace]:
     def one(ago: int) -> SimpleNamespace:
         down, day_s = 3600 if ago == 1 else 0, 0 if ago > 80 else 86_400
-        measured = {"up_s": day_s - down, "degraded_s": 0, "down_s": down, "maintenance_s": 0, "measured_s": day_s}
+        measured = {
+            "up_s": day_s - down,
+            "degraded_s": 0,
+            "down_s": down,
+            "maintenance_s": 0,
+            "excluded_s": 0,
+            "measured_s": day_s,
+        }
         return SimpleNamespace(date=date(2026, 11, 23) - timedelta(days=ago), **measured)
 
     return [one(ago) for ago in reversed(range(90))]

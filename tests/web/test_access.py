@@ -11,15 +11,16 @@ from werkzeug.routing import Rule
 
 from kener import clock
 from kener.db import Base, reading, transaction
+from kener.domain.exclusions import ExclusionInput, ExclusionKind
 from kener.domain.inputs import PostMortemInput
 from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, Notice, UserSession
-from kener.services import accounts, drills, monitors, post_mortems, secrets
+from kener.services import accounts, drills, exclusions, monitors, post_mortems, secrets
 from kener.services.secrets import SecretInput
 from tests import factories
 from tests.support.subscribers import make_subscriber
 
 OWNERS_ONLY = {"manage_api_keys", "manage_secrets", "manage_settings"}
-FOR_VIEWERS = {"index", "show", "log", "export", "drill", "overview", "sessions", "end_session"}
+FOR_VIEWERS = {"index", "show", "log", "export", "drill", "overview", "sessions", "end_session", "data", "data_csv"}
 HUGE = ("2147483648", "9223372036854775808", "9" * 40)
 STRANGE = ("-1", "0x1", "1.5", "%00", "%2e%2e", "..;", "A", "api%20", "%C3%A4", "a" * 300, "'--", "%7B%7B7*7%7D%7D")
 
@@ -55,8 +56,15 @@ def things(app: Flask) -> dict[str, object]:
         "window_id": factories.only(MaintenanceWindow).id,
         "subscriber_id": make_subscriber(),
         "notice_id": factories.every(Notice)[0].id,
+        "exclusion_id": exclusions.exclude("api", false_alarm(), actor=factories.SAM),
         "session_id": 1,
     }
+
+
+def false_alarm() -> ExclusionInput:
+    """A minute an hour ago."""
+    start = clock.epoch() - 3_600
+    return ExclusionInput(start=start, end=start + 60, kind=ExclusionKind.FALSE_ALARM, reason="A broken probe")
 
 
 def routes(app: Flask, method: str) -> list[Rule]:

@@ -23,6 +23,7 @@ class Day:
     degraded_s: int = 0
     down_s: int = 0
     maintenance_s: int = 0
+    excluded_s: int = 0
 
     @property
     def measured_s(self) -> int:
@@ -198,3 +199,11 @@ def test_the_legend_names_all_five_shapes():
         "Not monitored: a stub",
         "One bar is one day, UTC",
     ]
+
+
+def test_a_day_of_which_a_part_is_excluded_is_lined_and_says_so():
+    drawing = svg(day_bars(quarter(day_3={"excluded_s": 600, "up_s": 85_800}, day_5={"excluded_s": 60, "down_s": 60})))
+    assert ticks(drawing)["b-nodata"] == {86} and 84 in ticks(drawing)["b-down"]
+    assert "Excluded 10 min on 20 November" in drawing["aria-label"]
+    assert drawing["data-days"] == "84:86280,0,60,0,60 86:85800,0,0,0,600"
+    assert "Excluded" in legend(excluded=True) and "Excluded" not in legend()

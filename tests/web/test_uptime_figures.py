@@ -8,9 +8,23 @@ import time_machine
 from flask import Flask
 
 from kener import clock, live
-from kener.services import site
+from kener.db import reading, transaction
+from kener.domain.status import Status
+from kener.models import Maintenance
+from kener.queries import history
+from kener.services import incidents, site
 from kener.services.site import Site
-from tests.factories import SAM, make_monitor, plan_maintenance, record, sample
+from tests.factories import (
+    SAM,
+    id_of,
+    make_configuration,
+    make_incident,
+    make_monitor,
+    plan_maintenance,
+    post,
+    record,
+    sample,
+)
 from tests.support.pages import Page
 
 NOON = int(datetime(2024, 5, 14, 12, 0, tzinfo=UTC).timestamp())
@@ -97,3 +111,61 @@ def test_a_day_is_a_day_of_the_site(visit: Visit, app: Flask):
     drawing = visit("/").one("#monitor-api .bars svg")
     # Noon is midnight in Auckland: the outage was yesterday
     assert drawing["data-days"] == "0-87 89-89 88:0,0,3600,0" and drawing["data-from"] == "2024-02-16"
+
+
+def test_a_stop_of_half_an_hour_is_thirty_grey_minutes_and_changes_no_uptime(visit: Visit):
+    make_monitor("api")
+    minutes = [*range(-60, -45), *range(-15, 0)]  # the product was off from 11:15 to 11:45
+    record(*(sample("api", NOON + n * MINUTE, "DOWN" if n in (-60, -1) else "UP") for n in minutes))
+    strip = history.last_hour(reading(), [id_of("api")]).statuses[id_of("api")]
+    assert strip[:-1].count(Status.NO_DATA) == 30  # the last one is the minute that begins now
+    page = visit("/monitors/api")
+    # 28 of 30 measured minutes, as if the stop had not been
+    assert page.texts(".counts b") == ["93.33 %"] * 4
+    assert page.one(".bars svg")["data-days"] == "0-88 89:1680,0,120,0"
+
+
+def test_an_edited_window_and_a_late_incident_correct_the_past(visit: Visit):
+    make_monitor("api")
+    record(*(sample("api", NOON - n * MINUTE, "DOWN" if n <= 60 else "UP") for n in range(120, 0, -1)))
+    number = plan_maintenance("api", start=NOON - 60 * MINUTE, end=NOON)
+    assert visit("/monitors/api").texts(".counts b") == ["100 %"] * 4
+    with transaction() as session:
+        session.get_one(Maintenance, number).is_active = False
+    live.publish()
+    assert visit("/monitors/api").texts(".counts b") == ["50 %"] * 4
+    incident = make_incident("api", start=NOON - 90 * MINUTE, monitors=[{"monitor_tag": "api", "impact": "DOWN"}])
+    post(incident, "RESOLVED", at=NOON - 60 * MINUTE)
+    assert visit("/monitors/api").texts(".counts b") == ["25 %"] * 4
+    incidents.delete(incident, actor=SAM)
+    assert visit("/monitors/api").texts(".counts b") == ["50 %"] * 4
+
+
+@pytest.mark.parametrize(
+    ("impact", "uptime", "data"),
+    [
+        ("UP", "100 %", None),
+        ("DEGRADED", "100 %", "0-88 89:3600,3600,0,0"),
+        ("DOWN", "50 %", "0-88 89:3600,0,3600,0"),
+        ("MAINTENANCE", "100 %", "0-88 89:3600,0,0,3600"),
+    ],
+)
+def test_a_window_of_sixty_minutes_counts_sixty_minutes_as_its_impact(
+    visit: Visit, impact: str, uptime: str, data: str | None
+):
+    make_monitor("api")
+    record(*(sample("api", NOON - n * MINUTE, "DOWN" if n <= 60 else "UP") for n in range(120, 0, -1)))
+    number = plan_maintenance("api", start=NOON - 60 * MINUTE, end=NOON)
+    with transaction() as session:
+        session.get_one(Maintenance, number).monitors[0].impact = Status(impact)
+    live.publish()
+    page = visit("/monitors/api")
+    assert page.texts(".counts b") == [uptime] * 4
+    assert page.one(".bars svg")["data-days"] == (data or "0-88")
+
+
+def test_what_an_alert_opened_paints_over_nothing(visit: Visit):
+    make_monitor("api")
+    make_configuration("api", failure_threshold=1, create_incident=True)
+    record(*(sample("api", NOON - n * MINUTE, "DOWN" if n == 30 else "UP") for n in range(60, 0, -1)))
+    assert visit("/monitors/api").texts(".counts b") == ["98.33 %"] * 4

@@ -45,6 +45,7 @@ class Home:
     windows: tuple[WindowRow, ...]
     past: tuple[PastDays, ...]
     has_monitors: bool = field(default=True)
+    has_exclusions: bool = field(default=False)
 
 
 def home(session: Session, *, staff: bool = False) -> Home:
@@ -66,6 +67,7 @@ def home(session: Session, *, staff: bool = False) -> Home:
         windows=windows_ahead(session, staff=staff),
         past=_past(incidents, today, here.tz),
         has_monitors=bool(rows),
+        has_exclusions=any(row.has_exclusions for row in rows),
     )
 
 

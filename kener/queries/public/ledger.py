@@ -59,6 +59,10 @@ class MonitorRow:
         return uptime_of(self.days)
 
     @property
+    def has_exclusions(self) -> bool:
+        return any(day.excluded_s for day in self.days)
+
+    @property
     def uptime_30(self) -> float | None:
         return uptime_of(self.days[-PHONE_DAYS:])
 

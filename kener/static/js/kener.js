@@ -287,7 +287,7 @@
 
   /* ── a day under the pointer, or under the arrow keys ── */
 
-  const TROUBLES = [["degraded", "Degraded", 1], ["down", "Down", 2], ["maintenance", "Maintenance", 3]];
+  const TROUBLES = [["degraded", "Degraded", 1], ["down", "Down", 2], ["maintenance", "Maintenance", 3], ["nodata", "Excluded", 4]];
   const PITCH = 7;
   let tip = null;
   let waiting = 0;
@@ -316,12 +316,13 @@
     at.setUTCDate(at.getUTCDate() + index);
     const seconds = secondsOf(drawing.dataset.days, index);
     const total = seconds ? seconds.reduce((sum, part) => sum + part, 0) : 1;
-    const share = seconds ? (total - seconds[2]) / total : 1;
+    const measured = seconds ? seconds[0] + seconds[1] + seconds[2] : 1;
+    const share = seconds ? (measured - seconds[2]) / measured : 1;
     const options = { weekday: "short", day: "numeric", month: "long", timeZone: "UTC" };
     const rows = TROUBLES.filter(([, , part]) => seconds?.[part]).map(([tone, word, part]) => [tone, word, short(seconds[part])]);
     return {
       date: new Intl.DateTimeFormat(language, options).format(at).replace(",", ""),
-      uptime: total ? `${Math.floor(share * 10_000 + 1e-9) / 100}\u202f%` : "–",
+      uptime: measured ? `${Math.floor(share * 10_000 + 1e-9) / 100}\u202f%` : "–",
       rows,
       plain: seconds ? (total ? "" : "Not monitored") : "Operational all day",
     };

@@ -20,7 +20,7 @@ def register(app: Flask) -> None:
     from kener.web.manage.incidents import routes as incidents
     from kener.web.manage.maintenances import occurrences  # noqa: F401 - adds its routes to the blueprint of the maintenances
     from kener.web.manage.maintenances import routes as maintenances
-    from kener.web.manage.monitors import clones, many, trash  # noqa: F401 - add their routes to the blueprint of the monitors
+    from kener.web.manage.monitors import clones, data, many, trash  # noqa: F401 - add their routes to the blueprint of the monitors
     from kener.web.manage.monitors import routes as monitors
     from kener.web.manage.overview import routes as overview
     from kener.web.manage.secrets import routes as secrets
