@@ -5,7 +5,6 @@ A setting's `title` and `description` are its label and help in the form; `json_
 """
 
 from collections.abc import Mapping
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -140,11 +139,6 @@ class Spec(BaseModel):
 
     NOT_IN_FORM: ClassVar[frozenset[str]] = frozenset()
     """Settings that only programs give."""
-
-    @classmethod
-    def idle(cls, data: Mapping[str, Any]) -> frozenset[str]:
-        """Settings that have no effect, others being as they are."""
-        return frozenset()
 
     @classmethod
     def idle(cls, data: Mapping[str, Any]) -> frozenset[str]:

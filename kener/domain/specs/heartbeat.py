@@ -60,8 +60,8 @@ class HeartbeatSpec(Spec):
     )
     schedule: Annotated[Cron | None, BeforeValidator(_blank)] = Field(
         None,
-        title="or a cron expression",
-        description="When the job runs, as in its own crontab.",
+        title="Cron expression",
+        description="Instead of a period: when the job runs, as in its own crontab.",
         json_schema_extra=CODE,
     )
     timezone: Annotated[Zone | None, BeforeValidator(_blank)] = Field(
