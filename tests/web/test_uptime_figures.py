@@ -10,7 +10,7 @@ from flask import Flask
 from kener import clock, live
 from kener.db import reading, transaction
 from kener.domain.status import Status
-from kener.models import Maintenance
+from kener.models import Maintenance, WindowState
 from kener.queries import history
 from kener.services import incidents, site
 from kener.services.site import Site
@@ -131,7 +131,7 @@ def test_an_edited_window_and_a_late_incident_correct_the_past(visit: Visit):
     number = plan_maintenance("api", start=NOON - 60 * MINUTE, end=NOON)
     assert visit("/monitors/api").texts(".counts b") == ["100 %"] * 4
     with transaction() as session:
-        session.get_one(Maintenance, number).is_active = False
+        session.get_one(Maintenance, number).windows[0].state = WindowState.CANCELLED
     live.publish()
     assert visit("/monitors/api").texts(".counts b") == ["50 %"] * 4
     incident = make_incident("api", start=NOON - 90 * MINUTE, monitors=[{"monitor_tag": "api", "impact": "DOWN"}])
