@@ -269,6 +269,16 @@ def by_token(session: Session, token: str) -> Subscriber | None:
     return found
 
 
+def signing_secret(subscriber: Subscriber) -> str | None:
+    """What messages to a program are signed with, for its owner's eyes; None for mails and chats."""
+    if subscriber.channel is not Channel.WEBHOOK:
+        return None
+    try:
+        return str(vault.unseal(subscriber.sealed).get("secret", "")) or None
+    except Refused:
+        return None
+
+
 def _signer() -> URLSafeSerializer:
     return URLSafeSerializer(
         current_app.config["SECRET_KEY"], salt="kener subscription", signer_kwargs={"digest_method": hashlib.sha256}

@@ -89,7 +89,7 @@ def create() -> BaseResponse:
     try:
         ref = subscribers.ask(given)
     except Refused as refused:
-        return _new(raw, refused.errors, status=422)
+        return _new(raw, _flat(refused.errors), status=422)
     return redirect(
         url_for(".sent", ref=ref, channel=given.channel.value if given.channel is not Channel.EMAIL else None), 303
     )
@@ -98,7 +98,7 @@ def create() -> BaseResponse:
 def _not_offered(raw: dict[str, Any], door: rows.Door) -> dict[str, str]:
     errors = {}
     if raw["channel"] not in [channel.value for channel in door.channels]:
-        errors["channel"] = "This is not offered here. Choose another way."
+        errors["address"] = "This way is not offered here. Choose another one."
     if set(raw["kinds"]) - {kind.value for kind in door.kinds}:
         errors["kinds"] = "This is not offered here."
     return errors
@@ -182,7 +182,7 @@ def update(token: str) -> BaseResponse:
     try:
         subscribers.change(token, given)
     except Refused as refused:
-        return _own(token, subscriber, raw, refused.errors, status=422)
+        return _own(token, subscriber, raw, _flat(refused.errors), status=422)
     return redirect(url_for(".show", token=token, said="saved"), 303)
 
 
@@ -233,7 +233,9 @@ def scope_of(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flat(errors: dict[str, str]) -> dict[str, str]:
-    return {name.partition(".")[0]: text for name, text in errors.items()}
+    """By the names of fields. An incident that cannot be followed has no field to stand beside."""
+    named = {name.partition(".")[0]: text for name, text in errors.items()}
+    return {"scope" if name == "incident_ids" else name: text for name, text in named.items()}
 
 
 def form_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -267,6 +269,7 @@ def _own(
 ) -> BaseResponse:
     said = SAID.get(request.args.get("said", ""))
     about = {"token": token, "address": subscriber.address, "channel": subscriber.channel, "said": said}
+    about["secret"] = subscribers.signing_secret(subscriber)
     return render(
         "public/subscriptions/own.html", status=status, form=given, errors=errors, **about, **form_options(given)
     )
