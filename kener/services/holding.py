@@ -19,7 +19,7 @@ from kener.services.evaluation import Seen
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A sample of a run that is not settled yet, and so not evaluated. `raw` is None where it said nothing or was corrected since.
+    """A sample of a run that is not settled yet, and so not evaluated. `raw` is None where it said nothing or came late: it never is.
 
     `place`: where in the batch that is being recorded; None: it is stored already.
     """

@@ -257,7 +257,8 @@ class _Batch:
         decision = confirmation.decide(sample.needed, belief, sample.status, at=sample.at, after_gap=gap)
         if decision.settles:
             since = self._settle(run, until=sample, confirmed=decision.outcome is confirmation.Outcome.CONFIRM)
-        state.belief = Belief() if sample.needed is AT_ONCE else decision.belief
+        forgotten = sample.needed is AT_ONCE and not decision.belief.held
+        state.belief = Belief() if forgotten else decision.belief
         if decision.raw is not None:
             sample = replaced(sample, status=decision.status, raw=decision.raw)
             seen = replaced(seen, status=decision.status)
@@ -277,7 +278,8 @@ class _Batch:
                 seen = replaced(seen, status=one.raw)
                 if one.place is not None:
                     self.moved[one.place] = replaced(self.moved[one.place], status=one.raw, raw=None)
-            settled.append(seen)
+            if one.raw is not None:
+                settled.append(seen)
         self.seen += settled
         stored = [one.seen.at for one in run if one.place is None]
         if confirmed and stored:

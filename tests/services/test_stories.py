@@ -1,10 +1,11 @@
 """Random stories through the services, compared after every step with a model that knows nothing of databases.
 
-A story is samples, gaps, maintenance windows, updates by hand, edits and deletions, in any order; the model says what alerts, incidents,
-updates and notices must exist then. Everything else (E1 to E7, L1, L2, R1, R3, O2 to O4, O6, O7, N1) follows from their agreeing.
+A story is samples (some of which wait for confirmation), gaps, maintenance windows, updates by hand, edits and deletions, in any order;
+the model says what alerts, incidents, updates and notices must exist then. Everything else
+(E1 to E7, L1, L2, R1, R3, O2 to O4, O6, O7, N1) follows from their agreeing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count as numbers
 
 import pytest
@@ -21,10 +22,11 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from kener.db import reading
+from kener.domain.confirmation import AT_ONCE, Needed
 from kener.models import Alert, Delivery, Incident
 from kener.services import configurations, incidents, monitors
 from tests import factories
-from tests.factories import SAM, T0
+from tests.factories import SAM, T0, sample
 
 TAGS = numbers()
 SAMPLES = st.sampled_from(["DOWN", "DOWN", "DOWN", "UP", "UP", "DEGRADED", "NO_DATA"])
@@ -62,6 +64,32 @@ class Model:
     alerts: int = 0
     resolved: int = 0
     incidents: list[Told] = field(default_factory=list)
+    needed: Needed = AT_ONCE
+    anchor: str | None = None
+    pending: list[tuple[str, bool]] = field(default_factory=list)
+
+    def look(self, status: str, *, gap: bool, maintained: bool) -> None:
+        """What was seen, before anybody believes it."""
+        if gap:
+            self.settle(confirmed=False)
+            self.anchor = None
+        if status == "NO_DATA":
+            self.anchor = None if self.needed is AT_ONCE and not self.pending else self.anchor
+        elif self.anchor is None or (self.anchor == "UP") == (status == "UP"):
+            self.settle(confirmed=False)
+            self.anchor = status
+        elif len(self.pending) + 1 < (self.needed.recovery if status == "UP" else self.needed.failure):
+            self.pending.append((status, maintained))
+            return
+        else:
+            self.settle(confirmed=True)
+            self.anchor = status
+        self.see(status, gap=gap, maintained=maintained)
+
+    def settle(self, *, confirmed: bool) -> None:
+        pending, self.pending = self.pending, []
+        for status, maintained in pending:
+            self.see(status if confirmed else self.anchor or "", gap=False, maintained=maintained)
 
     def see(self, status: str, *, gap: bool, maintained: bool) -> None:
         if not self.is_watching:
@@ -145,9 +173,9 @@ class Stories(RuleBasedStateMachine):
     def _see(self, status: str, step: int) -> None:
         first = self.at == T0
         self.at += step
-        factories.observe(self.tag, status, start=self.at)
+        factories.record(replace(sample(self.tag, self.at, status), needed=self.model.needed))
         maintained = any(start <= self.at < end for start, end in self.windows)
-        self.model.see(status, gap=not first and step > 180, maintained=maintained)
+        self.model.look(status, gap=not first and step > 180, maintained=maintained)
 
     @precondition(lambda self: self.at > T0)
     @rule(back=st.integers(0, 5), status=SAMPLES)
@@ -168,6 +196,7 @@ class Stories(RuleBasedStateMachine):
         else:
             monitors.pause(self.tag, actor=SAM)
             self.model.end()
+            self.model.pending.clear()
         self.is_paused = not self.is_paused
 
     @rule()
@@ -184,6 +213,11 @@ class Stories(RuleBasedStateMachine):
     def change_thresholds(self, failure: int, success: int) -> None:
         self.model.failure, self.model.success = failure, success
         self._configuration(failure, success, self.model.value, create=False)
+
+    @rule(failure=st.integers(1, 3), recovery=st.integers(1, 3))
+    def change_confirmations(self, failure: int, recovery: int) -> None:
+        """What waits already is counted on."""
+        self.model.needed = Needed(failure, recovery) if failure + recovery > 2 else AT_ONCE
 
     @rule()
     def change_value(self) -> None:
