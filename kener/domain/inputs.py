@@ -101,6 +101,15 @@ def _tag(value: str) -> str:
 Tag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_tag)]
 
 
+def _known_zone(value: str) -> str:
+    if not recurrence.is_zone(value):
+        raise ValueError("Choose a time zone from the list, for instance Europe/Berlin.")
+    return value
+
+
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
+
+
 Confirmations = Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)]
 
 
@@ -353,20 +362,13 @@ class MaintenanceInput(Input):
     start_at: datetime
     duration_s: Annotated[int, Field(ge=60, le=MAX_WINDOW_S)] = 3600
     rrule: Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(blank_to_none)] = None
-    timezone: Annotated[str, Field(max_length=64)] = "UTC"
+    timezone: Zone = "UTC"
     exdates: Annotated[list[Moment], Field(max_length=1000)] = []
     is_global: Flag = True
     is_active: Flag = True
     monitors: Annotated[list[MaintainedInput], Field(max_length=1000)] = []
     reminders: Annotated[list[Annotated[int, Field(ge=1, le=43_200)]], Field(max_length=5)] = list(DEFAULT_REMINDERS)
     notices: Annotated[list[NoticeKind], Field(max_length=10)] = list(DEFAULT_NOTICES)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if not recurrence.is_zone(value):
-            raise ValueError("Choose a time zone from the list, for instance Europe/Berlin.")
-        return value
 
     @field_validator("rrule")
     @classmethod
@@ -415,7 +417,7 @@ class SpanInput(Input):
 
     start_at: datetime
     end_at: datetime
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
