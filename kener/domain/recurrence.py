@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from itertools import islice, pairwise
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
 
@@ -139,9 +140,14 @@ def _until(text: str) -> str:
     raise NoRule("UNTIL is a date like 20261231, or a time like 20261231T220000Z.")
 
 
+@lru_cache(maxsize=256)
 def is_zone(name: str) -> bool:
-    """Whether a name is that of a time zone."""
-    return name in available_timezones()
+    """Whether a name is that of a time zone; asked for every row of a list."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def from_wall(wall: datetime, zone: ZoneInfo) -> datetime:

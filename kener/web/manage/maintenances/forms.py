@@ -1,6 +1,7 @@
 """The form of a maintenance: what was typed as raw input, and what is stored as fields."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -200,7 +201,8 @@ def reminder_options(chosen: list[Any]) -> list[tuple[int, str]]:
     return [(one, reminder_words(one)) for one in sorted({*REMINDERS, *others}, reverse=True)]
 
 
+@cache
 def zones() -> list[str]:
-    """The names that are offered."""
+    """The names that are offered: read from the disk once."""
     names = (name for name in available_timezones() if "/" in name)
     return ["UTC", *sorted(name for name in names if not name.startswith(("Etc/", "posix/", "right/")))]
