@@ -200,6 +200,35 @@ class Nested(Exception):
         self.errors = mistakes(error, prefix=f"{field}.")
 
 
+RESERVED_PATHS = frozenset(
+    (
+        "account", "api", "atom.xml", "badge", "calendar", "embed", "events", "ext", "favicon.ico", "feed", "feeds",
+        "healthcheck", "incidents", "maintenances", "manage", "metrics", "monitors", "preferences", "robots.txt",
+        "rss.xml", "setup", "sign-in", "sign-out", "sitemap.xml", "static", "subscribe", "subscriptions",
+    )
+)  # fmt: skip
+"""First parts of addresses that pages cannot have: they are or will be taken."""
+
+
+def _path(value: str) -> str:
+    value = value.strip("/")
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", value):
+        raise ValueError("Use small letters, digits, - and _, beginning and ending with a letter or digit.")
+    if value in RESERVED_PATHS:
+        raise ValueError(f"/{value} is an address of Kener itself. Choose another one.")
+    return value
+
+
+class PageInput(Input):
+    """A page of its own. The order of the monitors is that of the page."""
+
+    path: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_path)]
+    title: Name
+    header: Annotated[str, Field(max_length=255), AfterValidator(_no_control)] = ""
+    text: OptionalProse = None
+    monitor_tags: Annotated[list[Tag], Field(max_length=1000), AfterValidator(_once)] = []
+
+
 class AlertConfigurationInput(Input):
     """An alert configuration (C1 to C3)."""
 

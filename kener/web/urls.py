@@ -22,6 +22,13 @@ class TagConverter(BaseConverter):
     }
 
 
+class PathConverter(BaseConverter):
+    """The address of a page."""
+
+    regex = r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?"
+    schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": f"^{regex}$", "description": "Its address."}
+
+
 class BoundedConverter(IntegerConverter):
     """A number that fits where it goes. One that is too large is not found, whatever the method."""
 
@@ -41,7 +48,8 @@ class MomentConverter(BoundedConverter):
     schema: ClassVar[dict[str, Any]] = BoundedConverter.schema | {"maximum": MAX_SECONDS, "description": SECONDS}
 
 
-CONVERTERS: dict[str, type[TagConverter | BoundedConverter]] = {
+CONVERTERS: dict[str, type[TagConverter | PathConverter | BoundedConverter]] = {
+    "page": PathConverter,
     "tag": TagConverter,
     "id": BoundedConverter,
     "moment": MomentConverter,

@@ -12,9 +12,9 @@ from werkzeug.routing import Rule
 from kener import clock
 from kener.db import Base, reading, transaction
 from kener.domain.exclusions import ExclusionInput, ExclusionKind
-from kener.domain.inputs import PostMortemInput
+from kener.domain.inputs import PageInput, PostMortemInput
 from kener.models import Alert, ApiKey, Delivery, MaintenanceWindow, Notice, UserSession
-from kener.services import accounts, drills, exclusions, monitors, post_mortems, secrets
+from kener.services import accounts, drills, exclusions, monitors, pages, post_mortems, secrets
 from kener.services.secrets import SecretInput
 from tests import factories
 from tests.support.subscribers import make_subscriber
@@ -52,6 +52,7 @@ def things(app: Flask) -> dict[str, object]:
         "delivery_id": factories.only(Delivery).id,
         "key_id": factories.only(ApiKey).id,
         "maintenance_id": factories.plan_maintenance("api", start=clock.epoch() - 60, end=clock.epoch() + 3600),
+        "page_id": pages.create(PageInput(path="shop", title="Shop"), actor=factories.SAM),
         "secret_id": secrets.create(SecretInput(name="TOKEN", value="hidden"), actor=factories.SAM),
         "window_id": factories.only(MaintenanceWindow).id,
         "subscriber_id": make_subscriber(),

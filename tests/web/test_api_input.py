@@ -105,6 +105,7 @@ def test_no_value_in_any_field_of_a_change_breaks_the_server(api: Api) -> None:
         "trigger_id": api.post("/triggers", {"name": "T", "trigger_type": "webhook", "url": "https://example.com"}),
         "config_id": api.post("/alert-configurations", {"monitor_tags": ["1"]}),
         "incident_id": api.post("/incidents", {"title": "I", "start_date_time": 1_700_000_000}),
+        "page_id": api.post("/pages", {"page_path": "shop", "page_title": "Shop"}),
         "secret_id": api.post("/secrets", {"name": "TOKEN", "value": "hidden"}),
         "maintenance_id": api.post("/maintenances", {"title": "M", "start_date_time": 1_900_000_000}),
     }

@@ -144,6 +144,7 @@ class Spec(BaseModel):
     def idle(cls, data: Mapping[str, Any]) -> frozenset[str]:
         """Settings that have no effect, others being as they are."""
         return frozenset()
+
     SECRET: ClassVar[frozenset[str]] = frozenset()
     """Texts that are kept encrypted (`kener.services.vault`) and never shown again. Their checks let `KEPT` pass."""
 

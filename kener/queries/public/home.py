@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from kener import clock
 from kener.domain import display
 from kener.domain.status import Status
-from kener.queries import site
+from kener.models import Page
+from kener.queries import pages, site
 from kener.queries.public.incidents import IncidentRow, recent_incidents
 from kener.queries.public.ledger import DAYS, MonitorRow, monitors
 from kener.queries.public.maintenance import WindowRow, windows_ahead
@@ -46,13 +47,16 @@ class Home:
     past: tuple[PastDays, ...]
     has_monitors: bool = field(default=True)
     has_exclusions: bool = field(default=False)
+    page: Page | None = None
+    pages: tuple[tuple[str, str], ...] = ()
 
 
-def home(session: Session, *, staff: bool = False) -> Home:
-    """The home page."""
+def home(session: Session, *, staff: bool = False, page: Page | None = None) -> Home:
+    """The home page, or a page of its own with its monitors. `pages`: path and title of all of those."""
     here, now = site.read(session), clock.now()
-    rows = monitors(session, here, staff=staff)
-    incidents = recent_incidents(session, since=now - timedelta(days=PAST_DAYS), staff=staff)
+    page_id = page.id if page else None
+    rows = monitors(session, here, staff=staff, page_id=page_id)
+    incidents = recent_incidents(session, since=now - timedelta(days=PAST_DAYS), staff=staff, page_id=page_id)
     counts = [(status, sum(1 for row in rows if row.status is status)) for status in _ORDER]
     today = now.astimezone(here.tz).date()
     return Home(
@@ -64,10 +68,12 @@ def home(session: Session, *, staff: bool = False) -> Home:
         sections=_sections(rows),
         dates=tuple(today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)),
         active=tuple(incident for incident in incidents if incident.is_open),
-        windows=windows_ahead(session, staff=staff),
+        windows=windows_ahead(session, staff=staff, page_id=page_id),
         past=_past(incidents, today, here.tz),
         has_monitors=bool(rows),
         has_exclusions=any(row.has_exclusions for row in rows),
+        page=page,
+        pages=tuple((one.path, one.title) for one in pages.listed(session)),
     )
 
 

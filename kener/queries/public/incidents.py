@@ -12,7 +12,7 @@ from kener import clock
 from kener.domain.durations import in_words
 from kener.domain.incidents import IncidentState, Source, reopenings
 from kener.domain.status import Status
-from kener.models import AffectedMonitor, Incident, Monitor
+from kener.models import AffectedMonitor, Incident, Monitor, PageMonitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,20 @@ class IncidentRow:
         return next(iter(by_hand), self.updates[0] if self.updates else None)
 
 
-def recent_incidents(session: Session, *, since: datetime, staff: bool = False) -> list[IncidentRow]:
-    """Open incidents, and those that ended after `since`, newest first. Drills are not among them, whoever looks."""
+def recent_incidents(
+    session: Session, *, since: datetime, staff: bool = False, page_id: int | None = None
+) -> list[IncidentRow]:
+    """Open incidents, and those that ended after `since`, newest first. Drills are not among them, whoever looks.
+
+    Of one page: those that affect a monitor of it, and those that affect none at all.
+    """
     query = select(Incident).where(
         or_(Incident.end_at.is_(None), Incident.end_at >= since), Incident.is_drill.is_(False)
     )
+    if page_id is not None:
+        of, any_ = AffectedMonitor.incident_id, select(AffectedMonitor.incident_id)
+        mine = select(of).join(PageMonitor, PageMonitor.monitor_id == AffectedMonitor.monitor_id)
+        query = query.where(or_(Incident.id.in_(mine.where(PageMonitor.page_id == page_id)), Incident.id.not_in(any_)))
     return _incidents(session, query, staff=staff)
 
 

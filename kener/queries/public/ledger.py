@@ -14,7 +14,7 @@ from kener.domain.counting import Day, Newest, uptime_of
 from kener.domain.layers import Level, Overlay, shown
 from kener.domain.specs import MonitorType
 from kener.domain.status import Status
-from kener.models import GroupMember, Monitor, MonitorState
+from kener.models import GroupMember, Monitor, MonitorState, PageMonitor
 from kener.queries.days import days_of
 from kener.queries.overlays import overlays
 from kener.queries.site import Site
@@ -68,11 +68,20 @@ class MonitorRow:
 
 
 def monitors(
-    session: Session, here: Site, *, staff: bool = False, tag: str | None = None, days: int = DAYS
+    session: Session,
+    here: Site,
+    *,
+    staff: bool = False,
+    tag: str | None = None,
+    page_id: int | None = None,
+    days: int = DAYS,
 ) -> list[MonitorRow]:
     """The monitors with what is shown for them and their days: five statements, and a few more where overlays cut trouble in two."""
     now = clock.now()
     query = select(Monitor, MonitorState).join(MonitorState).where(Monitor.is_active.is_(True))
+    if page_id is not None:
+        query = query.join(PageMonitor, PageMonitor.monitor_id == Monitor.id).where(PageMonitor.page_id == page_id)
+        query = query.order_by(PageMonitor.position)
     query = query.order_by(Monitor.position, Monitor.id)
     if not staff:
         query = query.where(Monitor.is_hidden.is_(False))

@@ -10,7 +10,7 @@ from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from kener import clock
-from kener.models import Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, WindowState
+from kener.models import Maintenance, MaintenanceMonitor, MaintenanceWindow, Monitor, PageMonitor, WindowState
 from kener.queries import maintenances as rows
 
 AHEAD_DAYS = 30
@@ -40,10 +40,10 @@ class WindowRow:
         return max(0, min(100, round(100 * (clock.now() - self.start_at).total_seconds() / total)))
 
 
-def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, ...]:
+def windows_ahead(session: Session, *, staff: bool = False, page_id: int | None = None) -> tuple[WindowRow, ...]:
     """Maintenance that runs or begins within 30 days; of a series what runs, and the next one.
 
-    What concerns nothing but hidden monitors is as hidden as they are.
+    What concerns nothing but hidden monitors is as hidden as they are. Of one page: what concerns a monitor of it, and what is global.
     """
     now = clock.now()
     query = (
@@ -59,6 +59,12 @@ def windows_ahead(session: Session, *, staff: bool = False) -> tuple[WindowRow, 
     )
     if not staff:
         query = query.where(Maintenance.is_private.is_(False))
+    if page_id is not None:
+        of = select(MaintenanceMonitor.maintenance_id)
+        mine = of.join(PageMonitor, PageMonitor.monitor_id == MaintenanceMonitor.monitor_id)
+        query = query.where(
+            or_(Maintenance.is_global.is_(True), Maintenance.id.in_(mine.where(PageMonitor.page_id == page_id)))
+        )
     found = _next_of_each(session.execute(query).all(), now)
     concerned = _maintained(session, [maintenance.id for _, maintenance in found])
     windows = []

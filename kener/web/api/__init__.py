@@ -22,6 +22,7 @@ from kener.web.api import (
     maintenances,
     monitor_acts,
     monitors,
+    pages,
     samples,
     secrets,
     subscribers,
@@ -50,6 +51,7 @@ RESOURCES = (
     alerts,
     triggers,
     deliveries,
+    pages,
     secrets,
     subscribers,
 )

@@ -23,6 +23,7 @@ def register(app: Flask) -> None:
     from kener.web.manage.monitors import clones, data, many, trash  # noqa: F401 - add their routes to the blueprint of the monitors
     from kener.web.manage.monitors import routes as monitors
     from kener.web.manage.overview import routes as overview
+    from kener.web.manage.pages import routes as pages
     from kener.web.manage.secrets import routes as secrets
     from kener.web.manage.settings import routes as settings
     from kener.web.manage.subscribers import routes as subscribers
@@ -40,6 +41,7 @@ def register(app: Flask) -> None:
         triggers,
         deliveries,
         subscribers,
+        pages,
         secrets,
         api_keys,
         settings,

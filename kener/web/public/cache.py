@@ -19,6 +19,7 @@ from werkzeug.http import parse_accept_header, parse_cookie
 from werkzeug.wsgi import get_host
 
 from kener import live
+from kener.domain.inputs import RESERVED_PATHS
 
 MOST_ENTRIES = 512
 MOST_BYTES = 64 * 1024 * 1024
@@ -71,7 +72,7 @@ class PageCache:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or not (path in _EXACT or path.startswith(_PREFIXES)):
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or not _is_kept(path):
             return self.app(environ, start_response)
         # Read by the app's own parser: where two parsers differ, a session could pass for none.
         cookies = parse_cookie(environ)
@@ -139,6 +140,13 @@ class PageCache:
         kept = tuple((name, value) for name, value in answer["headers"] if name.lower() not in _DROPPED)
         etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
         return Page(revision, kept, body, gzip.compress(body, 9, mtime=0), etag)
+
+
+def _is_kept(path: str) -> bool:
+    """Whether what stands there is the same for all visitors. What Kener itself has in the first place of an address is no page."""
+    if path in _EXACT or path.startswith(_PREFIXES):
+        return True
+    return path.count("/") == 1 and "." not in path and path[1:] not in RESERVED_PATHS
 
 
 def _wants_fragment(environ: dict[str, Any]) -> bool:

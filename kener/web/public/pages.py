@@ -10,7 +10,7 @@ from kener.db import db
 from kener.domain.permissions import Permission
 from kener.extensions import csrf
 from kener.markup import gist, markdown, plain
-from kener.queries import history
+from kener.queries import history, pages
 from kener.queries.glances import glances
 from kener.queries.public import home as home_page
 from kener.queries.public import incidents, ledger
@@ -52,11 +52,24 @@ def revision() -> str:
 @public
 def home() -> BaseResponse:
     """The status page. htmx polls it with the revision it has seen."""
-    now = revision()
+    return _status_page(None)
+
+
+@bp.get("/<page:path>")
+@public
+def page(path: str) -> BaseResponse:
+    """A page of its own, with its monitors."""
+    return _status_page(path)
+
+
+def _status_page(path: str | None) -> BaseResponse:
+    now, session = revision(), db.session()
     if request.args.get("seen") == now and request.headers.get("HX-Request"):
         return not_modified()
-    session = db.session()
-    data = home_page.home(session, staff=is_staff())
+    found = pages.by_path(session, path) if path else None
+    if path and found is None:
+        abort(404)
+    data = home_page.home(session, staff=is_staff(), page=found)
     firsts = {one.id: monitor_id for one in data.active if (monitor_id := _first(one))}
     hour = history.last_hour(session, list(firsts.values()))
     is_new = not data.has_monitors and not accounts.is_set_up(session)
@@ -70,6 +83,7 @@ def home() -> BaseResponse:
         revision=now,
         is_new=is_new,
         may_add=is_staff() and current_user.may(Permission.EDIT),
+        here=url_for(".page", path=found.path) if found else url_for(".home"),
     )
 
 
