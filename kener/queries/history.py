@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kener import clock
+from kener.domain.alerting import GAP_INTERVALS
 from kener.domain.counting import Day, uptime_of
 from kener.domain.layers import Layer, effective, layers
 from kener.domain.status import Status, from_code
@@ -93,7 +95,7 @@ def latency(session: Session, monitor_id: int, span: str) -> Latency:
     start = end - RANGES[span]
     if span == "24h":
         samples = _samples(session, monitor_id, start=int(start.timestamp()), end=int(end.timestamp()))
-        points = _thin([(clock.at(point.at), point.latency_ms) for point in samples if clock.at(point.at) >= start])
+        points = _thin(_with_gaps(samples, int(start.timestamp())))
         seen = _shown(session, monitor_id, samples, start, end)
     else:
         points = _days(session, monitor_id, start) if span == "90d" else _hours(session, monitor_id, start)
@@ -112,6 +114,18 @@ def _thin(points: Points, most: int = 480) -> Points:
     size = -(-len(points) // most) if points else 1
     groups = [points[i : i + size] for i in range(0, len(points), size)]
     return [(group[0][0], max((ms for _, ms in group if ms is not None), default=None)) for group in groups]
+
+
+def _with_gaps(samples: Sequence[Point], start: int) -> Points:
+    """The latencies of samples; where nothing was measured for a while, the line ends."""
+    found: Points = []
+    for point, following in zip_longest(samples, samples[1:]):
+        if point.at >= start:
+            found.append((clock.at(point.at), point.latency_ms))
+            if following is not None and following.at - point.at > GAP_INTERVALS * point.span_s:
+                missed = range(point.at + point.span_s, following.at, max(10, point.span_s))
+                found += [(clock.at(at), None) for at in missed]
+    return found
 
 
 def _hours(session: Session, monitor_id: int, start: datetime) -> Points:

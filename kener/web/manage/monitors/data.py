@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,6 +118,8 @@ def _ask(tag: str, act: str) -> BaseResponse:
     """The form of an act, filled in with the span that the page shows."""
     monitor, zone = _find(tag), site.read(db.session()).tz
     span, _ = _span(zone)
+    if act == "exclude":  # only what is over can be excluded
+        span = replace(span, end=min(span.end, clock.now().replace(second=0, microsecond=0)))
     fields = _typed(span, zone) | {"status": "UP", "latency": "", "deviation": "", "reason": "", "kind": "FALSE_ALARM"}
     return _form(monitor, act, fields, {})
 
