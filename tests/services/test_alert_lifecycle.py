@@ -26,6 +26,8 @@ from kener.models import (
     Incident,
     IncidentUpdate,
     MonitorState,
+    Notice,
+    NoticeDelivery,
     Sample,
     Streak,
 )
@@ -52,10 +54,11 @@ from tests.factories import (
     record,
     sample,
 )
+from tests.support.subscribers import make_subscriber
 
 pytestmark = pytest.mark.usefixtures("app")
 
-STORY = (Sample, MonitorState, Streak, Alert, Incident, IncidentUpdate, AffectedMonitor, Delivery, Decision, Hourly)
+STORY = (Sample, MonitorState, Streak, Alert, Incident, IncidentUpdate, AffectedMonitor, Delivery, Decision, Hourly, Notice, NoticeDelivery)
 
 
 def fragile(**fields: Any) -> int:
@@ -405,6 +408,8 @@ def test_l2_when_the_database_refuses_the_alert_nothing_of_it_remains() -> None:
 def test_l2_r1_a_crash_at_any_statement_leaves_all_or_nothing(status: str) -> None:
     make_monitor()
     fragile(trigger_ids=[make_trigger(name="One"), make_trigger(name="Two")])
+    for address in ("ann@example.com", "bea@example.com"):
+        make_subscriber(address)
     observe("api", "UP", "DOWN") if status == "UP" else observe("api", "UP")
     due = sample("api", T0 + 600, status)
     before = snapshot()
@@ -422,6 +427,7 @@ def test_l2_r1_a_crash_at_any_statement_leaves_all_or_nothing(status: str) -> No
     after = snapshot()
     assert after["delivery"] == before["delivery"] + 2
     assert after["incident_update"] == before["incident_update"] + 1
+    assert (after["notice"], after["notice_delivery"]) == (before["notice"] + 1, before["notice_delivery"] + 2)
     assert only(Alert).alert_status is (AlertStatus.TRIGGERED if status == "DOWN" else AlertStatus.RESOLVED)
 
 

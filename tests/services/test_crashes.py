@@ -18,12 +18,13 @@ from sqlalchemy import update
 from kener import clock, jobs
 from kener.db import db, reading, transaction
 from kener.domain.alerting import AlertStatus
-from kener.models import Alert, Delivery, DeliveryState, Incident, MonitorState, Sample
+from kener.models import Alert, Delivery, DeliveryState, Incident, MonitorState, Notice, NoticeDelivery, Sample
 from kener.services import monitoring, outbox, scheduling
 from tests.doubles.http import HttpDouble, reply
 from tests.factories import every, make_configuration, make_monitor, make_trigger, only
 from tests.support import databases
 from tests.support.ports import wait_for
+from tests.support.subscribers import make_subscriber
 
 STRIDE = 19
 """Every so many-th function; the start moves with the database, so that together they see more of them."""
@@ -43,6 +44,7 @@ def begin(server: HttpDouble) -> tuple[int, int]:
     databases.empty(db.engine)
     server.seen.clear()
     hook = make_trigger(url=server.url("/hook"))
+    make_subscriber()
     settings = {"url": server.url("/shop"), "timeout": 2000}
     make_monitor("shop", monitor_type="API", type_data=settings, interval_seconds=86_400)
     make_configuration("shop", failure_threshold=1, create_incident=True, trigger_ids=[hook])
@@ -112,6 +114,7 @@ def is_whole(server: HttpDouble) -> None:
     assert alert.alert_status is AlertStatus.TRIGGERED and alert.incident_id == incident.id
     assert [entry.is_automatic for entry in incident.updates] == [True] and len(incident.affected) == 1
     assert delivery.state is DeliveryState.SENT
+    assert only(Notice).update_id == incident.updates[0].id and only(NoticeDelivery).notice_id == only(Notice).id
     told = [asked.headers["x-kener-delivery"] for asked in server.seen if asked.path == "/hook"]
     assert told and set(told) == {delivery.uid}
 
