@@ -122,7 +122,7 @@ class SqlSpec(AssertedSpec, MeasuredSpec):
         title="Connection string",
         description="postgresql://user:password@host:5432/name, mysql://…, mariadb://… or sqlite:////path/to/file. "
         "Use an account that may only read.",
-        json_schema_extra={"code": True, "type": "secret"},
+        json_schema_extra={"code": True},
     )
     query: Annotated[str, Field(max_length=10_000), AfterValidator(_query)] = Field(
         "SELECT 1",

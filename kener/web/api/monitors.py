@@ -1,6 +1,6 @@
 """Monitors: what is watched."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from flask import Blueprint
@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from kener.domain.inputs import Confirmations, Flag, Label, MonitorInput, Name
 from kener.domain.specs import SPECS, MonitorType
+from kener.domain.status import Status
 from kener.queries import api as rows
-from kener.services import monitors
+from kener.services import monitoring, monitors
 from kener.services.monitors import Saved
 from kener.web.api.auth import actor, api_key_required
 from kener.web.api.operations import Answer, Listed, Message, found, operation, part
@@ -106,6 +107,32 @@ class MonitorList(Listed):
     monitors: list[rows.Monitor]
 
 
+class TestedLine(Answer):
+    """What became of one assertion."""
+
+    subject: str = Field(description="What it looks at.")
+    operator: str
+    expected: str
+    then: Status
+    matched: bool = Field(description="The first line that matches decides.")
+    observed: str | None = Field(description="What was seen, shortened; null: nothing.")
+    reason: str | None = Field(description="Why it was not judged.")
+
+
+class TestAnswer(Answer):
+    """What one look brought back."""
+
+    status: Status
+    latency_ms: int | None
+    error: str | None
+    answer: str | None = Field(description="The raw answer in a few words.")
+    timed_out: bool
+    phases: dict[str, int] = Field(
+        description="Milliseconds since the start, by name, in the order in which they ended."
+    )
+    assertions: list[TestedLine]
+
+
 @bp.get("/monitors")
 @api_key_required
 @operation(tag=TAG, query=MonitorFilters, answer=MonitorList)
@@ -124,6 +151,27 @@ def create(body: NewMonitor) -> Answer:
     It is checked at once. The answer for a heartbeat holds the address to call; it cannot be read again.
     """
     return _saved(monitors.create(body, actor=actor()))
+
+
+@bp.post("/monitors/test")
+@api_key_required
+@operation(tag=TAG, body=NewMonitor, answer=TestAnswer)
+def test(body: NewMonitor) -> Answer:
+    """Test settings.
+
+    One look with the settings of the body, at their time limit; nothing is stored. A secret setting given as `********` is the one that the
+    monitor of this tag has. Types that wait to be told cannot be tested.
+    """
+    seen = monitoring.test_now(body.monitor_type, body.type_data, tag=body.tag)
+    return TestAnswer(
+        status=seen.status,
+        latency_ms=seen.latency_ms,
+        error=seen.error,
+        answer=seen.answer,
+        timed_out=seen.timed_out,
+        phases=seen.phases,
+        assertions=[TestedLine(**asdict(line)) for line in seen.lines],
+    )
 
 
 @bp.get("/monitors/<tag:monitor_tag>")

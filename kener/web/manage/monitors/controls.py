@@ -105,6 +105,8 @@ def of(spec: type[BaseModel]) -> dict[str, Control]:
     """The controls of a schema."""
     hidden = spec.NOT_IN_FORM if issubclass(spec, Spec) else frozenset()
     made = {name: _control(name, info) for name, info in spec.model_fields.items() if name not in hidden}
+    if issubclass(spec, Spec):
+        made |= {name: replace(made[name], type="secret") for name in spec.SECRET & made.keys()}
     if issubclass(spec, AssertedSpec):
         made["assertions"] = _offering(made["assertions"], spec.SOURCES)
     return made
