@@ -24,8 +24,8 @@ from kener.domain.alerting import (
     observed_value,
     rule_from_facts,
 )
-from kener.domain.status import Status
-from kener.models import Alert, AlertConfiguration, Decision, Monitor, Sample, SampleNote
+from kener.domain.status import Status, from_code
+from kener.models import Alert, AlertConfiguration, Decision, Monitor, MonitorState, Sample, SampleNote
 from kener.queries import past
 from kener.queries.findings import Line, Mend, Tone
 from kener.queries.observations import observations
@@ -70,6 +70,27 @@ class Step:
     failing: int = 0
     passing: int = 0
     after_gap_s: int = 0
+    doubt: "Doubt | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a look said that is not, or not yet, believed."""
+
+    raw: Status
+    waits: bool
+
+    @property
+    def words(self) -> tuple[str, str]:
+        if self.waits:
+            return (
+                f"Seen {self.raw}, which waits for confirmation",
+                "Nothing is decided about it until more checks agree.",
+            )
+        return (
+            f"Seen {self.raw}, which was not confirmed",
+            "The checks after it did not agree, so the status before it counted.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,7 @@ def _story(
     first, last = _reach(session, monitor.id, stood.rule, minute)
     windows = [(window.start, window.end) for window in past.planned(session, monitor.id, first=first, last=last)]
     seen = observations(session, monitor.id, stood.rule, first=first, last=last, windows=windows)
-    notes = _notes(session, monitor.id, first, last)
+    notes, doubts = _notes(session, monitor.id, first, last), _unconfirmed(session, monitor.id, first, last)
     records, ends = _records(session, configuration.id, monitor.id, first, last)
     episodes = _episodes(session, configuration.id, monitor.id)
     anew = past.resets(acts, monitor.tag)
@@ -182,7 +203,7 @@ def _story(
         if record is not None:
             outcome, reason, rule = record.outcome, record.reason, rule_from_facts(record.rule)
             count = Count(record.failing, record.passing)
-        elif outcome is Outcome.QUIET:
+        elif outcome is Outcome.QUIET and not (one.at in doubts and doubts[one.at].waits):
             count = decision.count
         gap = one.at - (one.previous_at or one.at) if one.after_gap else 0
         yield Step(
@@ -203,6 +224,7 @@ def _story(
             failing=count.failing,
             passing=count.passing,
             after_gap_s=gap,
+            doubt=doubts.get(one.at),
         )
     yield from (_end(end, minute) for end in ends if end.at > before)
 
@@ -223,6 +245,19 @@ def _notes(session: Session, monitor_id: int, first: int, last: int) -> dict[int
         SampleNote.monitor_id == monitor_id, SampleNote.at.between(first, last)
     )
     return {at: (error, source) for at, error, source in session.execute(query)}
+
+
+def _unconfirmed(session: Session, monitor_id: int, first: int, last: int) -> dict[int, Doubt]:
+    """The samples that stand with another status than they were seen with."""
+    query = (
+        select(Sample.at, Sample.raw, MonitorState.held_since)
+        .join(MonitorState, MonitorState.monitor_id == Sample.monitor_id)
+        .where(Sample.monitor_id == monitor_id, Sample.at.between(first, last), Sample.raw.is_not(None))
+    )
+    return {
+        at: Doubt(from_code(raw or 0), waits=since is not None and at >= since)
+        for at, raw, since in session.execute(query)
+    }
 
 
 def _records(
@@ -335,6 +370,8 @@ def _headline(
         return "No sample", "Nothing had been measured up to then.", Tone.WARN
     if newest < minute:
         return _between_checks(monitor, newest, minute, step)
+    if step.doubt is not None:
+        return *step.doubt.words, Tone.NOTE
     if step.word == UNCOUNTED:
         return "The sample was not counted", step.reason, Tone.WARN
     return _quiet_words(step)

@@ -20,7 +20,19 @@ from tests import factories
 from tests.support.subscribers import make_subscriber
 
 OWNERS_ONLY = {"manage_api_keys", "manage_secrets", "manage_settings"}
-FOR_VIEWERS = {"index", "show", "log", "export", "drill", "overview", "sessions", "end_session", "data", "data_csv"}
+FOR_VIEWERS = {
+    "index",
+    "show",
+    "log",
+    "export",
+    "drill",
+    "overview",
+    "sessions",
+    "end_session",
+    "data",
+    "data_csv",
+    "signals",
+}
 HUGE = ("2147483648", "9223372036854775808", "9" * 40)
 STRANGE = ("-1", "0x1", "1.5", "%00", "%2e%2e", "..;", "A", "api%20", "%C3%A4", "a" * 300, "'--", "%7B%7B7*7%7D%7D")
 

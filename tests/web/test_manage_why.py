@@ -1,6 +1,7 @@
 """A3: "Why?" for any monitor and minute of the last 30 days, answered from decision records or by replay."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import time_machine
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 
 from kener import clock
 from kener.db import transaction
+from kener.domain.confirmation import Needed
 from kener.models import Alert, AlertConfiguration, Decision
 from kener.services import configurations, monitors
 from kener.services.audit import Actor
@@ -97,6 +99,17 @@ def test_a3_what_left_no_record_is_decided_again_with_the_right_count(
         "Not yet: the success threshold was not reached",
         ["2 of 4 passing", "Hold"],
     )
+
+
+def test_a3_what_waits_for_confirmation_and_what_was_never_confirmed_say_so(
+    viewer: FlaskClient, now: time_machine.Traveller
+) -> None:
+    config_id = watch(failure_threshold=1)
+    for minute, status in enumerate(["UP", "DOWN", "UP", "DOWN"]):
+        now.move_to(clock.at(T0 + 60 * minute))
+        record(replace(sample("api", T0 + 60 * minute, status), needed=Needed(failure=3)))
+    assert answer(ask(viewer, config_id, 1)) == "Seen DOWN, which was not confirmed"
+    assert answer(ask(viewer, config_id, 3)) == "Seen DOWN, which waits for confirmation"
 
 
 def test_a3_all_is_well_is_an_answer_too(viewer: FlaskClient, now: time_machine.Traveller) -> None:
