@@ -19,10 +19,12 @@ from kener.domain import display
 from kener.domain.alerting import AlertStatus, AlertType, Severity
 from kener.domain.incidents import IncidentState, Source
 from kener.domain.inputs import AlertConfigurationInput
+from kener.domain.layers import Overlay, shown
 from kener.domain.specs import MonitorType
 from kener.domain.specs.base import for_showing
 from kener.domain.status import Status, from_code
 from kener.models import DeliveryState
+from kener.queries.overlays import overlays
 
 T = TypeVar("T")
 YesNo = Literal["YES", "NO"]
@@ -77,6 +79,10 @@ class Monitor:
             description="What was seen last, whatever incidents and maintenance say. When nothing was seen for three intervals: "
             "NO_DATA, of a NONE monitor its default status."
         ),
+    ]
+    shown_status: Annotated[
+        Status,
+        Field(description="What visitors see: the impact of incidents opened by hand, and maintenance, over it."),
     ]
     latency_ms: Annotated[int | None, Field(description="The newest measured latency.")]
     created_at: datetime
@@ -291,13 +297,18 @@ def monitors(
     if label is not None:
         query = query.where(models.Monitor.labels.any(models.MonitorLabel.label == label))
     now = clock.epoch()
-    return _page(query, lambda row: _monitor(row, now), page, limit)
+    found = _page(query, lambda row: row, page, limit)
+    over = overlays(reading(), [row.id for row in found.rows], since=now, until=now)
+    return Page([_monitor(row, now, over[row.id]) for row in found.rows], page, limit, found.total)
 
 
 def monitor(tag: str) -> Monitor | None:
     """One monitor."""
     row = reading().scalars(select(models.Monitor).where(models.Monitor.tag == tag)).one_or_none()
-    return _monitor(row, clock.epoch()) if row else None
+    if row is None:
+        return None
+    now = clock.epoch()
+    return _monitor(row, now, overlays(reading(), [row.id], since=now, until=now)[row.id])
 
 
 def samples(tag: str, *, start: int, end: int) -> list[Sample] | None:
@@ -463,7 +474,7 @@ def _object(stored: Any) -> dict[str, Any]:
     return stored if isinstance(stored, dict) else {}
 
 
-def _monitor(row: models.Monitor, now: int) -> Monitor:
+def _monitor(row: models.Monitor, now: int, over: Sequence[Overlay]) -> Monitor:
     state = row.state
     default = row.default_status if row.monitor_type is MonitorType.NONE else Status.NO_DATA
     seen = display.observed(state.status, at=state.at, span_s=state.span_s, now=now, default=default)
@@ -489,6 +500,7 @@ def _monitor(row: models.Monitor, now: int) -> Monitor:
         parent_tags=[parent.tag for parent in row.parents],
         labels=[one.label for one in row.labels],
         current_status=seen,
+        shown_status=shown(seen, over, at=now),
         latency_ms=state.latency_ms if seen is state.status else None,
         created_at=row.created_at,
         updated_at=row.updated_at,

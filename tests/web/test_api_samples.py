@@ -74,7 +74,7 @@ def test_the_newest_sample_is_what_the_monitor_shows(api: Api, minute: int) -> N
     now = int(time.time()) // 60 * 60
     write(api, now, now, status="DOWN", latency=42)
     monitor = api.get("/monitors/office")["monitor"]
-    assert (monitor["current_status"], monitor["latency_ms"]) == ("DOWN", 42)
+    assert (monitor["current_status"], monitor["shown_status"], monitor["latency_ms"]) == ("DOWN", "DOWN", 42)
 
 
 def test_what_was_seen_long_ago_is_not_the_current_status(api: Api, minute: int) -> None:
@@ -159,3 +159,12 @@ def test_a_deletion_needs_a_span_that_is_kept(api: Api, minute: int) -> None:
     assert api.refused("DELETE", "/monitors/office/data", query_string=span).keys() == {"end_ts"}
     assert api.refused("DELETE", "/monitors/office/data/60").keys() == {"timestamp"}
     api.delete("/monitors/nope/data", start_ts=0, end_ts=60, expect=404)
+
+
+def test_a_monitor_says_what_was_seen_and_what_is_shown(api: Api, minute: int) -> None:
+    now = int(time.time()) // 60 * 60
+    write(api, now, now, status="UP")
+    monitors = [{"monitor_tag": "office", "impact": "DEGRADED"}]
+    api.post("/incidents", {"title": "Slow", "start_date_time": now - 60, "monitors": monitors})
+    for monitor in (api.get("/monitors/office")["monitor"], api.get("/monitors")["monitors"][0]):
+        assert (monitor["current_status"], monitor["shown_status"]) == ("UP", "DEGRADED")
