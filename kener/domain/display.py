@@ -1,7 +1,7 @@
-"""What is shown for a monitor, and the verdict on all of them. Precedence: observed < incident impact < maintenance."""
+"""What was seen of a monitor last, while that is fresh, and the verdict on all of them. What is laid over it: `kener.domain.layers`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kener.domain.alerting import GAP_INTERVALS
@@ -18,17 +18,6 @@ def observed(status: Status, *, at: int | None, span_s: int, now: int, default: 
 def fresh_for(span_s: int) -> int:
     """For how many seconds a sample says something: three intervals."""
     return GAP_INTERVALS * max(span_s, 1)
-
-
-def shown(seen: Status, *, impacts: Iterable[Status] = (), windows: Iterable[Status] = ()) -> Status:
-    """What visitors see: maintenance over the impact of incidents opened by hand over what was observed.
-
-    Inside a level the worst wins. Automatic incidents never paint over what was observed.
-    """
-    for level in (list(windows), list(impacts)):
-        if level:
-            return worst(level)
-    return seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,6 @@ def disjoint(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def overlap(start: int, end: int, spans: Iterable[tuple[int, int]]) -> int:
-    """Seconds of `[start, end)` that disjoint spans cover."""
-    return sum(max(0, min(end, until) - max(start, begin)) for begin, until in spans)
-
-
 def percent(ratio: float | None) -> str:
     """Cut, not rounded, to two places, so that 100 % is exact; a dash where nothing was measured."""
     if ratio is None:

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kener.domain.display import Verdict, observed, shown, verdict
-from kener.domain.status import Status, worst
+from kener.domain.display import Verdict, observed, verdict
+from kener.domain.status import Status
 
 U, G, D, M, N = Status.UP, Status.DEGRADED, Status.DOWN, Status.MAINTENANCE, Status.NO_DATA
 statuses = st.sampled_from(Status)
-several = st.lists(statuses, min_size=1, max_size=4)
 
 
 def said(**monitors: Status) -> Verdict:
@@ -30,21 +29,6 @@ def test_a_status_is_fresh_for_three_intervals() -> None:
 
 def test_a_sample_without_a_span_is_not_stale_at_once() -> None:
     assert [observed(U, at=1000, span_s=0, now=now) for now in (1003, 1004)] == [U, N]
-
-
-@given(statuses, several, several)
-def test_maintenance_is_shown_over_incidents_and_incidents_over_what_was_observed(
-    seen: Status, impacts: list[Status], windows: list[Status]
-) -> None:
-    assert shown(seen) is seen
-    assert shown(seen, impacts=impacts) is worst(impacts)
-    assert shown(seen, windows=windows) is worst(windows)
-    assert shown(seen, impacts=impacts, windows=windows) is worst(windows)
-
-
-def test_an_incident_may_show_a_monitor_better_than_it_was_observed() -> None:
-    assert shown(D, impacts=[G]) is G
-    assert shown(D, impacts=iter([G, D]), windows=iter([M])) is M
 
 
 @pytest.mark.parametrize(
