@@ -79,32 +79,29 @@ def run_shard(claims: Sequence[tuple[int, int]], *, slow: bool) -> int:
 
 
 def _look_outside(due: Sequence[_Due], *, slow: bool, started: float) -> int:
-    """Ask the outside world, each type at once. In the slow lane what has answered is stored every few seconds."""
-    by_type: dict[MonitorType, list[_Due]] = {}
+    """Ask the outside world, everything at once. In the slow lane what has answered is stored every few seconds."""
+    by_id = {item.id: item for item in due}
+    targets: dict[MonitorType, list[probes.Target]] = {}
     for item in due:
-        by_type.setdefault(item.type, []).append(item)
-    begun = time.monotonic()
+        targets.setdefault(item.type, []).append(probes.Target(item.id, item.spec))
     recorded, unfinished, doubted = 0, [], list[Repeat[_Due]]()
-    for kind, items in by_type.items():
-        by_id = {item.id: item for item in items}
-        targets = [probes.Target(item.id, item.spec) for item in items]
-        batch: list[tuple[_Due, Reading, int]] = []
-        stored_at = time.monotonic()
-        for target_id, seen in probes.PROBES[kind].probe(targets, budget_s=None if slow else FAST_BUDGET_S):
-            item = by_id[target_id]
-            if seen is None:
-                unfinished.append(item)
-                continue
-            if retrying.is_worth(item.retries, seen):
-                doubted.append(_repeat(item, seen))
-                continue
-            timed_out = seen.timed_out
-            batch.append((item, _paced(seen, slow=slow), _late_ms(item, started)))
-            # The next answer of a slow lane may be a time-out away: what did answer is not kept waiting for it.
-            if (slow and not timed_out) or time.monotonic() - stored_at > 0.5:
-                recorded += _store(batch)
-                batch, stored_at = [], time.monotonic()
-        recorded += _store(batch)
+    batch: list[tuple[_Due, Reading, int]] = []
+    begun = stored_at = time.monotonic()
+    for target_id, seen in probes.look_at_all(targets, budget_s=None if slow else FAST_BUDGET_S):
+        item = by_id[target_id]
+        if seen is None:
+            unfinished.append(item)
+            continue
+        if retrying.is_worth(item.retries, seen):
+            doubted.append(_repeat(item, seen))
+            continue
+        timed_out = seen.timed_out
+        batch.append((item, _paced(seen, slow=slow), _late_ms(item, started)))
+        # The next answer of a slow lane may be a time-out away: what did answer is not kept waiting for it.
+        if (slow and not timed_out) or time.monotonic() - stored_at > 0.5:
+            recorded += _store(batch)
+            batch, stored_at = [], time.monotonic()
+    recorded += _store(batch)
     until = begun + (SLOW_BUDGET_S if slow else FAST_BUDGET_S)
     if not slow:
         unfinished += [one.item for one in doubted if time.monotonic() + one.takes_s >= until]

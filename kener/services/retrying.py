@@ -62,21 +62,19 @@ def again(waiting: Sequence[Repeat[T]], *, until: float) -> Iterator[tuple[T, Re
 
 def _round(due: Sequence[Repeat[T]], *, until: float) -> Iterator[Repeat[T]]:
     """One look at each. What does not end in time keeps what was seen before, and is not looked at again."""
-    by_type: dict[MonitorType, list[Repeat[T]]] = {}
-    for one in due:
-        by_type.setdefault(one.type, []).append(one)
-    for kind, items in by_type.items():
-        left = until - time.monotonic()
-        if left <= 0:
-            yield from (replace(one, due=until) for one in items)
-            continue
-        targets = [probes.Target(number, one.spec) for number, one in enumerate(items)]
-        for number, seen in probes.PROBES[kind].probe(targets, budget_s=left):
-            one = items[number]
-            if seen is None:
-                yield replace(one, due=until)
-            else:
-                yield replace(one, last=seen, looks=one.looks + 1, due=time.monotonic() + one.delay_s)
+    targets: dict[MonitorType, list[probes.Target]] = {}
+    for number, one in enumerate(due):
+        targets.setdefault(one.type, []).append(probes.Target(number, one.spec))
+    left = until - time.monotonic()
+    if left <= 0:
+        yield from (replace(one, due=until) for one in due)
+        return
+    for number, seen in probes.look_at_all(targets, budget_s=left):
+        one = due[number]
+        if seen is None:
+            yield replace(one, due=until)
+        else:
+            yield replace(one, last=seen, looks=one.looks + 1, due=time.monotonic() + one.delay_s)
 
 
 def _told(one: Repeat[T]) -> Reading:
