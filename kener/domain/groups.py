@@ -185,9 +185,8 @@ def _reason(rule: Rule, heard: Heard) -> str:
         found = [member for member, counted in heard if counted is status]
         if found:
             told = _named(found)
-            parts.append(
-                f"{len(found)} of {len(heard)} {one if len(found) == 1 else many}{f': {told}' if told else ''}."
-            )
+            said = f"{len(found)} of {len(heard)} {one if len(found) == 1 else many}{f': {told}' if told else ''}"
+            parts.append(said if said.endswith("…") else f"{said}.")
     if not parts:
         return f"All {len(heard)} are UP." if len(heard) > 1 else "It is UP."
     return " ".join(parts)
@@ -196,7 +195,7 @@ def _reason(rule: Rule, heard: Heard) -> str:
 def _named(members: Sequence[Member], *, most: int = 3) -> str:
     """Names of members that are not hidden; the others are a number."""
     names = [
-        member.name if len(member.name) <= 40 else f"{member.name[:39]}…" for member in members if not member.is_hidden
+        member.name if len(member.name) <= 40 else f"{member.name[:39].rstrip()}…" for member in members if not member.is_hidden
     ]
     names, rest = names[:most], len(members) - min(len(names), most)
     if not names:
