@@ -366,10 +366,13 @@ def _keep(session: Session, samples: Sequence[Observed], *, replace: bool) -> No
             "status": s.status.code,
             "latency_ms": s.latency_ms,
             "span_s": s.span_s,
-            "raw": None if s.raw is None else s.raw.code,
         }
         for s in samples
     ]
+    # Nobody pays for a column that nobody uses.
+    if replace or any(s.raw is not None for s in samples):
+        for row, s in zip(rows, samples, strict=True):
+            row["raw"] = None if s.raw is None else s.raw.code
     notes = [
         {"monitor_id": s.monitor_id, "at": s.at, "error": s.error and s.error[:500], "source": s.source}
         for s in samples

@@ -104,8 +104,6 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.get("/monitors/office")
     api.post("/monitors", {"tag": "job", "name": "Job", "monitor_type": "HEARTBEAT"})
     api.get("/monitors/job/signals")
-    api.post("/monitors", {"tag": "job", "name": "Job", "monitor_type": "HEARTBEAT"})
-    api.get("/monitors/job/signals")
     api.patch("/monitors/office", {"name": "Head office"})
     trigger = make(api, "/triggers", {"name": "Team", "trigger_type": "email", "to": ["a@example.com"]})
     rule = {"monitor_tags": ["office"], "failure_threshold": 1, "create_incident": "YES", "trigger_ids": [trigger]}
