@@ -116,7 +116,10 @@ def _offering(control: Control, sources: Sequence[Source]) -> Control:
     """Assertions with the sources that a type has, and no places where none of these has one."""
     offered = tuple((one.value, one.label) for one in sources)
     columns = [replace(column, options=offered) if column.name == "source" else column for column in control.columns]
-    places = any(one.place for one in sources)
+    if places := [one.place for one in sources if one.place]:
+        control = replace(
+            control, help=f"{control.help} Beside the source stands the {' or '.join(places)} where there is one."
+        )
     return replace(control, columns=tuple(column for column in columns if places or column.name != "path"))
 
 
