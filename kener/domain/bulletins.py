@@ -38,7 +38,10 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Bulletin:
-    """A notice as one subscriber reads it: times are in their zone. `tone` is the status whose colour and shape it has."""
+    """A notice as one subscriber reads it: times are in their zone. `tone` is the status whose colour and shape it has.
+
+    `way`: what its link is called, where that does not follow from its tone.
+    """
 
     event: str
     site_name: str
@@ -50,6 +53,7 @@ class Bulletin:
     facts: tuple[tuple[str, str], ...]
     monitors: tuple[tuple[str, str], ...]
     raw: Mapping[str, Any]
+    way: str = ""
 
     @property
     def shape(self) -> str:
@@ -57,7 +61,7 @@ class Bulletin:
 
     @property
     def button(self) -> str:
-        return "View maintenance" if self.tone == "maintenance" else "View incident"
+        return self.way or ("View maintenance" if self.tone == "maintenance" else "View incident")
 
     @property
     def words(self) -> str:

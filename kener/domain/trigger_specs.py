@@ -1,28 +1,25 @@
 """What each trigger type needs to know, and which part of it is secret."""
 
-import json
 import re
-from datetime import UTC, datetime
 from email.utils import parseaddr
-from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from kener.domain import placeholders
-from kener.domain.alerting import AlertType, Rule
-from kener.domain.messages import AlertFacts, alert_variables
 from kener.domain.placeholders import Place
+from kener.domain.service_specs import (
+    DiscordSettings,
+    NtfySettings,
+    OpsgenieSettings,
+    PagerDutySettings,
+    SlackSettings,
+    TeamsSettings,
+    TelegramSettings,
+)
 from kener.domain.specs import Header, HttpUrl
-
-
-class TriggerType(StrEnum):
-    """The kinds of channels."""
-
-    WEBHOOK = "webhook"
-    EMAIL = "email"
-
+from kener.domain.trigger_base import JsonTemplate, Settings, Template, TriggerType
 
 JSON = "application/json"
 MAX_RECIPIENTS = 50
@@ -31,12 +28,6 @@ _LISTED = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,;\n"])+')
 _WRITTEN = re.compile(r"""(?:(?P<name>"(?:\\.|[^"\\])*"|[^"<>@,;]*)\s*<(?P<inner>[^<>\s]+)>|(?P<bare>[^<>\s,;"]+))""")
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
-
-
-def _template(value: str) -> str:
-    if mistake := placeholders.check(value):
-        raise ValueError(mistake)
-    return value
 
 
 def _addresses(value: Any) -> Any:
@@ -58,22 +49,18 @@ def _address(value: str) -> str:
 
 
 Address = Annotated[str, Field(max_length=320), AfterValidator(_address)]
-Template = Annotated[str, Field(max_length=placeholders.MAX_LENGTH), AfterValidator(_template)]
 
 
-class Settings(BaseModel):
-    """Base of every trigger type's settings."""
+class WebhookSettings(JsonTemplate):
+    """A POST. `body` is a template; without one all variables are sent as JSON.
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class WebhookSettings(Settings):
-    """A POST. `body` is a template; without one all variables are sent as JSON. `secret` signs."""
+    `secret` signs. A new one does not end the old one: until it is removed, `old_secret` signs as well.
+    """
 
     url: HttpUrl
     headers: Annotated[list[Header], Field(max_length=50)] = []
-    body: Template | None = None
     secret: Annotated[str, Field(min_length=8, max_length=255)] | None = None
+    old_secret: Annotated[str, Field(min_length=8, max_length=255)] | None = None
 
     @field_validator("headers")
     @classmethod
@@ -86,13 +73,6 @@ class WebhookSettings(Settings):
                 raise ValueError(f"Enter the value of {header.key}.")
         return headers
 
-    @model_validator(mode="after")
-    def _makes_json(self) -> Self:
-        if self.body is not None and self.place is Place.JSON:
-            for example in _EXAMPLES:
-                _refuse_broken_json(self.body, example)
-        return self
-
     @property
     def content_type(self) -> str:
         """What the body is sent as: JSON, unless a header says otherwise."""
@@ -103,12 +83,69 @@ class WebhookSettings(Settings):
         """How values are written into the body."""
         return placeholders.place_of(self.content_type)
 
+    @property
+    def signing(self) -> list[str]:
+        """The secrets that sign, the newest first."""
+        return [one for one in (self.secret, self.old_secret) if one]
+
+    def split(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        shown = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        secret: dict[str, Any] = {}
+        parts = urlsplit(self.url)
+        if parts.username or parts.password:
+            secret["url"] = self.url
+            shown["url"] = _without_user(self.url)
+        if self.headers:
+            secret["host"] = _host(self.url)
+            secret["headers"] = {header.key: header.value for header in self.headers}
+            shown["headers"] = [{"key": header.key} for header in self.headers]
+        secret |= {name: shown.pop(name) for name in ("secret", "old_secret") if name in shown}
+        return shown, secret
+
+    @classmethod
+    def merged(
+        cls, data: dict[str, Any], kept: dict[str, Any], removed: frozenset[str] = frozenset()
+    ) -> dict[str, Any]:
+        """The URL's password is kept while its address is the same, and values of headers that come without one.
+
+        Header values are kept for their host only. Otherwise whoever may edit a trigger could point it elsewhere and read them there.
+        """
+        merged = dict(data)
+        if "url" in kept and _without_user(kept["url"]) == merged.get("url"):
+            merged["url"] = kept["url"]
+        values = kept.get("headers", {}) if _host(str(merged.get("url"))) == kept.get("host") else {}
+        if isinstance(merged.get("headers"), list):
+            merged["headers"] = [
+                {**header, "value": header.get("value") or values.get(header.get("key"), "")}
+                if isinstance(header, dict)
+                else header
+                for header in merged["headers"]
+            ]
+        return _signing(merged, kept, removed)
+
+
+def _signing(data: dict[str, Any], kept: dict[str, Any], removed: frozenset[str]) -> dict[str, Any]:
+    """A new secret makes the one before it the old one; without a secret nothing signs."""
+    new, before = data.get("secret"), kept.get("secret")
+    if "secret" in removed:
+        return {name: value for name, value in data.items() if name != "old_secret"}
+    old = before if new and before and new != before else kept.get("old_secret")
+    found = {
+        "secret": new or before,
+        "old_secret": data.get("old_secret") or (None if "old_secret" in removed else old),
+    }
+    return data | {name: value for name, value in found.items() if value}
+
 
 class EmailSettings(Settings):
-    """An e-mail to a team: the addresses see each other."""
+    """An e-mail to a team: the addresses see each other. `subject` and `body` (HTML) are templates; without them the words are ours."""
+
+    TEMPLATES: ClassVar[frozenset[str]] = frozenset({"subject", "body"})
 
     to: Annotated[list[Address], BeforeValidator(_addresses), Field(min_length=1, max_length=MAX_RECIPIENTS)]
     sender: Annotated[Address | None, Field(alias="from")] = None
+    subject: Annotated[Template, Field(max_length=1_000)] | None = None
+    body: Template | None = None
 
     @field_validator("to")
     @classmethod
@@ -118,93 +155,52 @@ class EmailSettings(Settings):
             found.setdefault(parseaddr(address)[1].lower(), address)
         return list(found.values())
 
-
-def _refuse_broken_json(template: str, example: dict[str, placeholders.Value]) -> None:
-    """Services refuse broken JSON when it matters most, so it is refused here, on save."""
-    try:
-        json.loads(placeholders.render(template, example, place=Place.JSON))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno} of the filled-in text"
-        raise ValueError(
-            f"body: This is not valid JSON once it is filled in for an alert that {_state(example)}: {error.msg}, {place}."
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"body: {error}") from None
+    @property
+    def place(self) -> Place:
+        """How values are written into the body."""
+        return Place.HTML
 
 
-def _state(example: dict[str, placeholders.Value]) -> str:
-    return "has resolved" if example["is_resolved"] else "was triggered"
-
-
-def _examples() -> tuple[dict[str, placeholders.Value], ...]:
-    """Alerts with and without everything that may be missing."""
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    rule = Rule(AlertType.STATUS, "DOWN", description="The shop is down.")
-    bare = AlertFacts(1, Rule(AlertType.LATENCY, "1000"), "API", "api", moment, moment)
-    full = AlertFacts(1, rule, "API", "api", moment, None, "DOWN", "HTTP 503", 7, None, "Site", "https://example.com")
-    extra: dict[str, placeholders.Value] = {"event": "TRIGGERED", "delivery_id": "1"}
-    return alert_variables(full) | extra, alert_variables(bare) | extra | {"event": "RESOLVED"}
-
-
-_EXAMPLES = _examples()
-
-SETTINGS: dict[TriggerType, type[Settings]] = {TriggerType.WEBHOOK: WebhookSettings, TriggerType.EMAIL: EmailSettings}
+SETTINGS: dict[TriggerType, type[Settings]] = {
+    TriggerType.WEBHOOK: WebhookSettings,
+    TriggerType.EMAIL: EmailSettings,
+    TriggerType.SLACK: SlackSettings,
+    TriggerType.DISCORD: DiscordSettings,
+    TriggerType.TEAMS: TeamsSettings,
+    TriggerType.TELEGRAM: TelegramSettings,
+    TriggerType.PAGERDUTY: PagerDutySettings,
+    TriggerType.OPSGENIE: OpsgenieSettings,
+    TriggerType.NTFY: NtfySettings,
+}
 
 
 def parse(kind: TriggerType, given: dict[str, Any], *, kept: dict[str, Any] | None = None) -> Settings:
-    """Settings from raw input; a secret that is missing or empty is taken from `kept` (see `split`). Raises pydantic.ValidationError."""
+    """Settings from raw input. Raises pydantic.ValidationError.
+
+    A secret that is missing or empty is taken from `kept` (see `split`); one that is None is not kept any longer.
+    """
     data = {name: value for name, value in given.items() if value not in ("", None)}
-    if kind is TriggerType.WEBHOOK and kept:
-        data = _with_kept(data, kept)
-    return SETTINGS[kind].model_validate(data)
+    removed = frozenset(name for name, value in given.items() if value is None)
+    return SETTINGS[kind].model_validate(SETTINGS[kind].merged(data, kept or {}, removed))
 
 
-def split(settings: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`(what may be shown, what may not)`: header values, a password inside the URL and the signing secret may not."""
-    shown = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if not isinstance(settings, WebhookSettings):
-        return shown, {}
-    secret: dict[str, Any] = {}
-    parts = urlsplit(settings.url)
-    if parts.username or parts.password:
-        secret["url"] = settings.url
-        shown["url"] = _without_user(settings.url)
-    if settings.headers:
-        secret["host"] = _host(settings.url)
-        secret["headers"] = {header.key: header.value for header in settings.headers}
-        shown["headers"] = [{"key": header.key} for header in settings.headers]
-    if settings.secret:
-        secret["secret"] = shown.pop("secret")
-    return shown, secret
+def split(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`(what may be shown, what may not)`."""
+    return settings.split()
 
 
 def join(kind: TriggerType, shown: dict[str, Any], secret: dict[str, Any]) -> Settings:
     """The reverse of `split`."""
-    data = dict(shown)
-    if kind is TriggerType.WEBHOOK:
-        data = _with_kept(data, secret)
-    return SETTINGS[kind].model_validate(data)
+    return SETTINGS[kind].model_validate(SETTINGS[kind].merged(shown, secret))
 
 
-def _with_kept(data: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """Fill in kept secrets: the URL's password while its address is the same, values of headers that come without one, the signing secret.
-
-    Header values are kept for their host only. Otherwise whoever may edit a trigger could point it elsewhere and read them there.
-    """
-    merged = dict(data)
-    if "url" in kept and _without_user(kept["url"]) == merged.get("url"):
-        merged["url"] = kept["url"]
-    values = kept.get("headers", {}) if _host(str(merged.get("url"))) == kept.get("host") else {}
-    if isinstance(merged.get("headers"), list):
-        merged["headers"] = [
-            {**header, "value": header.get("value") or values.get(header.get("key"), "")}
-            if isinstance(header, dict)
-            else header
-            for header in merged["headers"]
-        ]
-    if "secret" in kept and not merged.get("secret"):
-        merged["secret"] = kept["secret"]
-    return merged
+def kept_back(settings: Settings) -> list[str]:
+    """The values that nobody shall read, wherever they turn up."""
+    values: list[str] = []
+    for name, value in settings.split()[1].items():
+        if name not in ("host", "for"):
+            values += value.values() if isinstance(value, dict) else [value]
+    return sorted(values, key=len, reverse=True)
 
 
 def _host(url: str) -> str:

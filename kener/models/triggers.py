@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kener import clock
 from kener.db import Instant, Model
 
+SET = "secrets"
+"""Under this name `public` lists which settings are kept secret."""
+
 
 class Trigger(Model):
     """A delivery channel. `public` may be shown; `secret` is encrypted JSON and is never shown again.
@@ -30,3 +33,8 @@ class Trigger(Model):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The settings that are no secret."""
+        return {name: value for name, value in self.public.items() if name != SET}

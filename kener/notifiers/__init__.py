@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from kener.domain.trigger_specs import TriggerType
+from kener.domain.trigger_base import TriggerType
 from kener.settings import SmtpSettings
 
 
@@ -42,4 +42,14 @@ def _lazy(module: str) -> Send:
     return send
 
 
-NOTIFIERS: dict[TriggerType, Send] = {TriggerType.WEBHOOK: _lazy("webhook"), TriggerType.EMAIL: _lazy("email")}
+NOTIFIERS: dict[TriggerType, Send] = {
+    TriggerType.WEBHOOK: _lazy("webhook"),
+    TriggerType.EMAIL: _lazy("email"),
+    TriggerType.SLACK: _lazy("chat"),
+    TriggerType.DISCORD: _lazy("chat"),
+    TriggerType.TEAMS: _lazy("chat"),
+    TriggerType.TELEGRAM: _lazy("telegram"),
+    TriggerType.PAGERDUTY: _lazy("pagerduty"),
+    TriggerType.OPSGENIE: _lazy("opsgenie"),
+    TriggerType.NTFY: _lazy("ntfy"),
+}

@@ -13,15 +13,20 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
+from selectolax.lexbor import LexborHTMLParser
+
 from kener import __version__, clock
 from kener.domain.messages import Message, one_line
+from kener.domain.placeholders import Place
 from kener.domain.trigger_specs import EmailSettings
 from kener.notifiers import Context, Undeliverable
+from kener.notifiers.webhook import filled
 from kener.settings import SmtpSettings
 
 STEP_TIMEOUT_S = 10.0
@@ -36,10 +41,29 @@ def send(settings: EmailSettings, message: Message, *, delivery_id: str, context
     """One attempt. Returns the server's answer, or raises Undeliverable."""
     if context.smtp is None:
         raise Undeliverable("E-mail is not set up: set SMTP_HOST and SMTP_FROM_EMAIL.", permanent=True)
+    message = worded(settings, message, delivery_id=delivery_id, context=context)
     mail = compose(settings, message, delivery_id=delivery_id, sender=settings.sender or context.smtp.sender)
     recipients = [wire(bare(address)) for address in settings.to]
     with explained(context.smtp), session(context.smtp) as server:
         return transmit(server, mail.as_bytes(), sender=envelope_sender(mail), recipients=recipients)
+
+
+def worded(settings: EmailSettings, message: Message, *, delivery_id: str, context: Context) -> Message:
+    """The message in the words of the trigger's templates, where it has some. Raises Undeliverable."""
+    if settings.subject is not None:
+        subject = one_line(filled(settings.subject, Place.PLAIN, message, delivery_id, context))
+        message = replace(message, subject=subject)
+    if settings.body is not None:
+        html = filled(settings.body, settings.place, message, delivery_id, context)
+        message = replace(message, html=html, text=without_markup(html) or message.text)
+    return message
+
+
+def without_markup(html: str) -> str:
+    """The words of an HTML text, for those who read no HTML."""
+    parsed = LexborHTMLParser(html)
+    parsed.strip_tags(["style", "script", "title"])
+    return parsed.body.text(separator="\n", strip=True) if parsed.body else ""
 
 
 @contextlib.contextmanager

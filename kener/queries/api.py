@@ -23,7 +23,9 @@ from kener.domain.layers import Overlay, shown
 from kener.domain.specs import MonitorType
 from kener.domain.specs.base import for_showing
 from kener.domain.status import Status, from_code
+from kener.domain.trigger_base import TriggerType
 from kener.models import DeliveryState
+from kener.models.triggers import SET
 from kener.queries.overlays import overlays
 
 T = TypeVar("T")
@@ -239,14 +241,20 @@ class Trigger:
 
     id: int
     name: str
-    trigger_type: Literal["webhook", "email"]
+    trigger_type: TriggerType
     description: str | None
     is_active: YesNo
-    url: Annotated[str | None, Field(description="Without user name and password.")]
+    url: Annotated[str | None, Field(description="Of a webhook, without user name and password.")]
     headers: Annotated[list[HeaderName] | None, Field(description="Names only.")]
     body: str | None
     to: list[str] | None
     sender: Annotated[str | None, Field(serialization_alias="from")]
+    subject: str | None
+    server: Annotated[str | None, Field(description="Where the service is.")]
+    chat_id: str | None
+    thread_id: int | None
+    team: str | None
+    secrets: Annotated[list[str], Field(description="Which settings are kept encrypted and not shown.")]
     secret_set_at: Annotated[datetime | None, Field(description="When a secret of it was last set.")]
     created_at: datetime
     updated_at: datetime
@@ -615,6 +623,12 @@ def _trigger(row: models.Trigger) -> Trigger:
         body=public.get("body"),
         to=public.get("to"),
         sender=public.get("from"),
+        subject=public.get("subject"),
+        server=public.get("server"),
+        chat_id=public.get("chat_id"),
+        thread_id=public.get("thread_id"),
+        team=public.get("team"),
+        secrets=[str(name) for name in public.get(SET, ())],
         secret_set_at=row.secret_set_at,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -18,7 +18,9 @@ from kener import clock, jobs, notifiers
 from kener.db import again, reading, transaction
 from kener.domain import messages
 from kener.domain.messages import Message
-from kener.domain.trigger_specs import TriggerType
+from kener.domain.secrets import HIDDEN_FROM
+from kener.domain.trigger_base import Settings, TriggerType
+from kener.domain.trigger_specs import kept_back
 from kener.models import Alert, Delivery, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
 from kener.services import audit, secrets, vault
@@ -83,17 +85,25 @@ def deliver(delivery_id: int) -> None:
     jobs.enqueue_deliveries(due(delivery_id))
 
 
-def attempt(kind: TriggerType, settings: object, message: Message, uid: str, known: Mapping[str, str]) -> str:
+def attempt(kind: TriggerType, settings: Settings, message: Message, uid: str, known: Mapping[str, str]) -> str:
     """Send once, with the values of the secrets that the settings name. Returns the answer; raises Undeliverable."""
     full = with_html(message) if kind is TriggerType.EMAIL else message
     try:
         answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id=uid, context=context(known))
     except notifiers.Undeliverable as failure:
-        reason = secrets.hidden(str(failure), known)
+        reason = _discreet(str(failure), settings, known)
         raise notifiers.Undeliverable(
             reason, permanent=failure.permanent, retry_after_s=failure.retry_after_s
         ) from None
-    return secrets.hidden(answer, known)
+    return _discreet(answer, settings, known)
+
+
+def _discreet(text: str, settings: Settings, known: Mapping[str, str]) -> str:
+    """An answer without the secrets that a service may have put into it."""
+    text = secrets.hidden(text, known)
+    for value in kept_back(settings):
+        text = text.replace(value, "…") if len(value) >= HIDDEN_FROM else text
+    return text
 
 
 def context(known: Mapping[str, str]) -> notifiers.Context:
@@ -109,7 +119,7 @@ def with_html(message: Message) -> Message:
     return Message(message.event, message.subject, message.text, html, message.variables)
 
 
-def _claim(delivery_id: int) -> tuple[TriggerType, object, Message, str, Mapping[str, str]] | None:
+def _claim(delivery_id: int) -> tuple[TriggerType, Settings, Message, str, Mapping[str, str]] | None:
     now = clock.now()
     with transaction() as session:
         delivery = session.get(Delivery, delivery_id, with_for_update=True)

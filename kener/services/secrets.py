@@ -17,7 +17,7 @@ from kener import clock
 from kener.db import transaction
 from kener.domain import secrets as rules
 from kener.domain.inputs import Input
-from kener.domain.trigger_specs import WebhookSettings
+from kener.domain.trigger_base import Settings
 from kener.models import Monitor, Secret, Trigger
 from kener.services import audit, vault
 from kener.services.audit import Actor
@@ -142,17 +142,18 @@ def values(session: Session, names: Iterable[str]) -> dict[str, str]:
 def ready(session: Session, settings: B) -> tuple[B, dict[str, str]]:
     """Settings of a trigger with the values in place, and those values by name.
 
-    In the template of a body a name becomes a variable of the template, so that its value is escaped for where it stands and nothing in it
+    In a template a name becomes a variable of the template, so that its value is escaped for where it stands and nothing in it
     is obeyed. Raises Refused where the settings cannot be used with the values.
     """
     data = settings.model_dump(mode="json", by_alias=True)
     known = values(session, rules.names_in(data))
     if not known:
         return settings, {}
-    body = data.pop("body", None) if isinstance(settings, WebhookSettings) else None
+    names = settings.TEMPLATES if isinstance(settings, Settings) else ()
+    templates = {name: data.pop(name) for name in names if data.get(name)}
     whole = rules.put_in(data, known)
-    if body is not None:
-        whole["body"] = rules.replaced(body, lambda name: f"{{{{{variable(name)}}}}}" if name in known else None)
+    for name, text in templates.items():
+        whole[name] = rules.replaced(text, lambda one: f"{{{{{variable(one)}}}}}" if one in known else None)
     try:
         return type(settings).model_validate(whole), known
     except ValidationError:

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from kener.domain import messages
 from kener.domain.alerting import AlertStatus, AlertType, Rule, Severity
 from kener.domain.inputs import Input, Name, OptionalProse, mistakes
 from kener.domain.messages import AlertFacts
-from kener.domain.trigger_specs import TriggerType, split
+from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import parse as parse_settings
 from kener.models import Trigger
 from kener.services import audit, outbox, secrets, site, vault
@@ -97,13 +97,13 @@ def test_send(
     return Attempt(True, answer)
 
 
-def merged_settings(trigger: Trigger, kind: TriggerType, given: dict[str, Any]) -> BaseModel:
+def merged_settings(trigger: Trigger, kind: TriggerType, given: dict[str, Any]) -> Settings:
     """New settings over the stored ones: a secret that is missing or empty stays."""
-    _, secret = split(vault.open_trigger(trigger)) if trigger.secret else ({}, {})
+    _, secret = vault.open_trigger(trigger).split() if trigger.secret else ({}, {})
     return _settings(kind, given, kept=secret)
 
 
-def _settings(kind: TriggerType, given: dict[str, Any], *, kept: dict[str, Any] | None = None) -> BaseModel:
+def _settings(kind: TriggerType, given: dict[str, Any], *, kept: dict[str, Any] | None = None) -> Settings:
     try:
         return parse_settings(kind, given, kept=kept or {})
     except ValidationError as error:
@@ -128,7 +128,7 @@ def _sample_message(session: Session, status: AlertStatus) -> messages.Message:
     return messages.Message(message.event, f"[test] {message.subject}", message.text, message.html, message.variables)
 
 
-def _fill(trigger: Trigger, given: TriggerInput, settings: BaseModel) -> None:
+def _fill(trigger: Trigger, given: TriggerInput, settings: Settings) -> None:
     trigger.name, trigger.description, trigger.is_active = given.name, given.description, given.is_active
     before = trigger.secret
     vault.close_trigger(trigger, settings)

@@ -8,13 +8,14 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from flask import current_app
-from pydantic import BaseModel
 
 from kener.domain.secrets import names_in
 from kener.domain.specs import SPECS, MonitorType
 from kener.domain.specs.base import KEPT, is_sealed
-from kener.domain.trigger_specs import TriggerType, join, split
+from kener.domain.trigger_base import Settings, TriggerType
+from kener.domain.trigger_specs import join
 from kener.models import Trigger
+from kener.models.triggers import SET
 from kener.services.errors import Refused
 
 
@@ -36,15 +37,16 @@ def unseal(token: str | None) -> dict[str, Any]:
     return opened
 
 
-def open_trigger(trigger: Trigger) -> BaseModel:
+def open_trigger(trigger: Trigger) -> Settings:
     """The whole settings of a trigger, secrets included."""
-    return join(TriggerType(trigger.trigger_type), trigger.public, unseal(trigger.secret))
+    return join(TriggerType(trigger.trigger_type), trigger.shown, unseal(trigger.secret))
 
 
-def close_trigger(trigger: Trigger, settings: BaseModel) -> None:
-    """Keep the settings of a trigger: what may be shown in `public`, the rest encrypted."""
-    public, secret = split(settings)
-    trigger.public, trigger.secret = public, seal(secret)
+def close_trigger(trigger: Trigger, settings: Settings) -> None:
+    """Keep the settings of a trigger: what may be shown in `public`, with the names of what may not; the rest encrypted."""
+    public, secret = settings.split()
+    names = sorted(secret.keys() - {"host", "for"})
+    trigger.public, trigger.secret = public | ({SET: names} if names else {}), seal(secret)
 
 
 def close_settings(kind: MonitorType, settings: dict[str, Any], *, stored: Any = None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from kener.domain.inputs import mistakes
-from kener.domain.trigger_specs import EmailSettings, TriggerType, WebhookSettings, join, parse, split
+from kener.domain.trigger_base import TriggerType
+from kener.domain.trigger_specs import EmailSettings, WebhookSettings, join, parse, split
 
 URL = "https://hooks.example.com/x"
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from kener.domain.messages import Message
-from kener.domain.trigger_specs import EmailSettings, TriggerType
+from kener.domain.trigger_base import TriggerType
+from kener.domain.trigger_specs import EmailSettings
 from kener.notifiers import NOTIFIERS, Context, Undeliverable, email
 from kener.settings import SmtpSettings
 from tests.doubles.smtp import SmtpDouble

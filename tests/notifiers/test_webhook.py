@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from kener.domain.trigger_specs import TriggerType, WebhookSettings
+from kener.domain.trigger_base import TriggerType
+from kener.domain.trigger_specs import WebhookSettings
 from kener.notifiers import NOTIFIERS, Context, Undeliverable, webhook
 from tests.doubles.http import Asked, HttpDouble, drop, endless, hang, reply
 from tests.doubles.tls import Authority

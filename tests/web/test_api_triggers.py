@@ -147,3 +147,84 @@ def test_a_name_is_taken_once_and_a_type_never_changes(api: Api) -> None:
     assert api.refused("POST", "/triggers", HOOK).keys() == {"name"}
     assert api.refused("PATCH", f"/triggers/{number}", {"name": "Chat"}).keys() == {"name"}
     assert api.refused("PATCH", f"/triggers/{number}", {"trigger_type": "webhook"}).keys() == {"trigger_type"}
+
+
+SERVICES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "slack": ({"url": "https://hooks.slack.com/services/T0/B0/s1ack"}, ("s1ack",)),
+    "discord": ({"url": "https://discord.com/api/webhooks/1/d1scord"}, ("d1scord",)),
+    "teams": ({"url": "https://example.logic.azure.com/?sig=t3ams"}, ("t3ams",)),
+    "telegram": ({"token": "123:t3legram", "chat_id": -100123, "thread_id": 4}, ("t3legram",)),
+    "pagerduty": ({"routing_key": "p4ger", "server": "https://events.eu.pagerduty.com/"}, ("p4ger",)),
+    "opsgenie": ({"api_key": "0psgenie", "team": "Shop"}, ("0psgenie",)),
+    "ntfy": ({"topic": "t0pic", "token": "tk_nt7y"}, ("t0pic", "nt7y")),
+}
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_service_is_set_up_and_changed_and_never_tells_its_secrets(api: Api, kind: str) -> None:
+    given, secrets = SERVICES[kind]
+    before = api.post("/triggers", {"name": "Pager", "trigger_type": kind} | given)["trigger"]
+    kept = stored(before["id"])
+    path = f"/triggers/{before['id']}"
+    after = api.patch(path, {"name": "Bell"})["trigger"]
+    assert stored(before["id"]) == kept
+    assert set(before["secrets"]) <= given.keys()
+    assert before["secrets"]
+    answers = json.dumps([before, after, api.get(path), api.get("/triggers")])
+    assert not [secret for secret in secrets if secret in answers]
+    for name in given.keys() - set(before["secrets"]):
+        assert str(before[name]) == str(given[name]).rstrip("/")
+
+
+@pytest.mark.parametrize("kind", ["telegram", "pagerduty", "opsgenie", "ntfy"])
+def test_a_key_does_not_follow_a_trigger_to_another_server(api: Api, kind: str) -> None:
+    given, _ = SERVICES[kind]
+    number = api.post("/triggers", {"name": "Pager", "trigger_type": kind} | given)["trigger"]["id"]
+    refused = api.refused("PATCH", f"/triggers/{number}", {"server": "https://thief.example.net"})
+    assert refused.keys() == {
+        {"telegram": "token", "pagerduty": "routing_key", "opsgenie": "api_key", "ntfy": "topic"}[kind]
+    }
+
+
+def test_a_new_signing_secret_leaves_the_old_one_valid_until_it_is_removed(api: Api) -> None:
+    number = api.post("/triggers", HOOK)["trigger"]["id"]
+    path = f"/triggers/{number}"
+    assert api.patch(path, {"secret": "battery-staple"})["trigger"]["secrets"] == [
+        "headers",
+        "old_secret",
+        "secret",
+        "url",
+    ]
+    assert (stored(number)["secret"], stored(number)["old_secret"]) == ("battery-staple", "correct-horse")
+    api.patch(path, {"name": "Talk"})
+    assert stored(number)["old_secret"] == "correct-horse"
+    api.patch(path, {"old_secret": None})
+    assert (stored(number)["secret"], stored(number)["old_secret"]) == ("battery-staple", None)
+    assert api.patch(path, {"secret": None})["trigger"]["secrets"] == ["headers", "url"]
+    assert stored(number)["secret"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "field"),
+    [
+        ("slack", {"url": "hooks.slack.com"}, "url"),
+        ("slack", {"body": '{"text": {{alert_name}}'}, "body"),
+        ("slack", {"chat_id": "1"}, "chat_id"),
+        ("discord", {"body": "{{#is_triggered}}"}, "body"),
+        ("teams", {"url": None}, "url"),
+        ("telegram", {"token": "123:abc/../x"}, "token"),
+        ("telegram", {"chat_id": "my chat"}, "chat_id"),
+        ("telegram", {"chat_id": True}, "chat_id"),
+        ("telegram", {"thread_id": 0}, "thread_id"),
+        ("telegram", {"server": "ftp://x"}, "server"),
+        ("pagerduty", {"routing_key": "a b"}, "routing_key"),
+        ("pagerduty", {"server": "https://x.example/?a=1"}, "server"),
+        ("opsgenie", {"api_key": "a\r\nX: y"}, "api_key"),
+        ("opsgenie", {"team": "x" * 101}, "team"),
+        ("ntfy", {"topic": "a/b"}, "topic"),
+        ("ntfy", {"body": "{{"}, "body"),
+    ],
+)
+def test_what_a_service_cannot_take_is_named(api: Api, kind: str, given: dict[str, Any], field: str) -> None:
+    body = {"name": "Pager", "trigger_type": kind} | SERVICES[kind][0] | given
+    assert api.refused("POST", "/triggers", body).keys() == {field}

@@ -5,7 +5,17 @@ from typing import Any, Literal
 from flask import Blueprint
 
 from kener.domain.inputs import Flag, Input, Name, OptionalProse
-from kener.domain.trigger_specs import EmailSettings, TriggerType, WebhookSettings
+from kener.domain.service_specs import (
+    DiscordSettings,
+    NtfySettings,
+    OpsgenieSettings,
+    PagerDutySettings,
+    SlackSettings,
+    TeamsSettings,
+    TelegramSettings,
+)
+from kener.domain.trigger_base import TriggerType
+from kener.domain.trigger_specs import EmailSettings, WebhookSettings
 from kener.queries import api as rows
 from kener.services import triggers
 from kener.services.triggers import TriggerInput
@@ -26,7 +36,7 @@ class _Words(Input):
 
 
 class WebhookTrigger(_Words, WebhookSettings):
-    """A JSON POST. Header values, a password inside the URL and `secret` are kept encrypted and never shown."""
+    """A JSON POST. Header values, a password inside the URL, `secret` and `old_secret` are kept encrypted and never shown."""
 
     trigger_type: Literal[TriggerType.WEBHOOK]
 
@@ -37,13 +47,67 @@ class EmailTrigger(_Words, EmailSettings):
     trigger_type: Literal[TriggerType.EMAIL]
 
 
+class SlackTrigger(_Words, SlackSettings):
+    """A message to a Slack channel. `url` is write-only."""
+
+    trigger_type: Literal[TriggerType.SLACK]
+
+
+class DiscordTrigger(_Words, DiscordSettings):
+    """A message to a Discord channel. `url` is write-only."""
+
+    trigger_type: Literal[TriggerType.DISCORD]
+
+
+class TeamsTrigger(_Words, TeamsSettings):
+    """A card to a channel of Microsoft Teams. `url` is write-only."""
+
+    trigger_type: Literal[TriggerType.TEAMS]
+
+
+class TelegramTrigger(_Words, TelegramSettings):
+    """A message of a Telegram bot. `token` is write-only, and given again when `server` changes."""
+
+    trigger_type: Literal[TriggerType.TELEGRAM]
+
+
+class PagerdutyTrigger(_Words, PagerDutySettings):
+    """An incident of PagerDuty, opened and resolved. `routing_key` is write-only, and given again when `server` changes."""
+
+    trigger_type: Literal[TriggerType.PAGERDUTY]
+
+
+class OpsgenieTrigger(_Words, OpsgenieSettings):
+    """An alert of Opsgenie, opened and closed. `api_key` is write-only, and given again when `server` changes."""
+
+    trigger_type: Literal[TriggerType.OPSGENIE]
+
+
+class NtfyTrigger(_Words, NtfySettings):
+    """A push by ntfy. `topic` and `token` are write-only, and given again when `server` changes."""
+
+    trigger_type: Literal[TriggerType.NTFY]
+
+
 class NewTrigger(Body, TriggerInput):
     """A trigger, its settings beside its name."""
 
-    shapes = (WebhookTrigger, EmailTrigger)
+    shapes = (
+        WebhookTrigger,
+        EmailTrigger,
+        SlackTrigger,
+        DiscordTrigger,
+        TeamsTrigger,
+        TelegramTrigger,
+        PagerdutyTrigger,
+        OpsgenieTrigger,
+        NtfyTrigger,
+    )
     notes = {
-        "body": "A template of the JSON to send; without one all variables are sent.",
-        "secret": "Signs every message (X-Kener-Signature). Write-only.",
+        "body": "A template of what is sent: JSON, HTML of an e-mail or of Telegram, or text. Without one the words are ours.",
+        "subject": "A template of an e-mail's subject.",
+        "secret": "Signs every message (X-Kener-Signature). Write-only. A new one makes the one before it `old_secret`; null: none.",
+        "old_secret": "Signs as well while receivers change over. Write-only. Null: it is removed.",
         "headers": "On a change, a header without a value keeps the value it has.",
         "is_active": "NO: nothing is sent.",
     }
@@ -138,5 +202,10 @@ def _as_given(trigger: rows.Trigger) -> dict[str, Any]:
         "body": trigger.body,
         "to": trigger.to,
         "from": trigger.sender,
+        "subject": trigger.subject,
+        "server": trigger.server,
+        "chat_id": trigger.chat_id,
+        "thread_id": trigger.thread_id,
+        "team": trigger.team,
     }
     return {name: value for name, value in given.items() if value is not None}

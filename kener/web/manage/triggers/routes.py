@@ -9,7 +9,7 @@ from kener.db import db
 from kener.domain.alerting import AlertStatus
 from kener.domain.inputs import check
 from kener.domain.permissions import Permission
-from kener.domain.trigger_specs import TriggerType
+from kener.domain.trigger_base import TriggerType
 from kener.queries import triggers as rows
 from kener.services import triggers
 from kener.services.errors import Conflict, Refused
