@@ -86,10 +86,11 @@ class Scopes:
     monitors: tuple[tuple[str, str], ...]
 
 
-def scopes(session: Session) -> Scopes:
-    """Everything that visitors can see: two statements."""
+def scopes(session: Session, *, kept: Sequence[str] = ()) -> Scopes:
+    """Everything that visitors can see, and of paused monitors those that were chosen before (`kept`, tags): two statements."""
     pages = select(Page.path, Page.title).order_by(Page.position, Page.title)
-    shown = Monitor.is_hidden.is_(False), Monitor.deleted_at.is_(None), Monitor.is_active.is_(True)
+    there = or_(Monitor.is_active.is_(True), Monitor.tag.in_(kept))
+    shown = Monitor.is_hidden.is_(False), Monitor.deleted_at.is_(None), there
     monitors = select(Monitor.tag, Monitor.name).where(*shown).order_by(Monitor.position, Monitor.name)
     return Scopes(
         tuple((row.path, row.title) for row in session.execute(pages)),

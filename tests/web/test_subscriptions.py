@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from kener.db import reading, transaction
-from kener.models import Confirmation, Page, Subscriber
+from kener.models import Confirmation, Monitor, Page, Subscriber
 from kener.services import broadcasts, incidents, subscribers
 from tests.doubles.smtp import SmtpDouble
 from tests.factories import SAM, count, every, make_incident, make_monitor, only
@@ -186,3 +187,11 @@ def test_the_owner_of_a_webhook_reads_what_signs_its_messages(client: FlaskClien
     subscriber_id = make_subscriber("https://hooks.example.com/in", channel="WEBHOOK")
     own = open_page(client, f"/subscriptions/{subscribers.token_of(subscriber_id, 1)}")
     assert subscribers.signing_secret(only(Subscriber)) in own.text and "hooks.example.com/…" in own.text
+
+
+def test_a_chosen_monitor_stays_chosen_while_it_is_paused(client: FlaskClient, smtp: SmtpDouble) -> None:
+    path = f"/subscriptions/{subscribers.token_of(make_subscriber(monitors=['shop']), 1)}"
+    with transaction() as session:
+        session.execute(update(Monitor).where(Monitor.tag == "shop").values(is_active=False))
+    assert open_page(client, path).one("input[name=monitors]")["value"] == "shop"
+    assert not open_page(client, "/subscriptions").all("input[name=monitors]")

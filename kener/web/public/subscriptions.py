@@ -4,6 +4,7 @@ The pages carry no CSRF token. Asking is guarded as on the other public pages: a
 refused. Everything else is done with a link that only the address got; whoever has it needs no forgery.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -238,10 +239,10 @@ def _flat(errors: dict[str, str]) -> dict[str, str]:
     return {"scope" if name == "incident_ids" else name: text for name, text in named.items()}
 
 
-def form_options(given: dict[str, Any]) -> dict[str, Any]:
-    """What the fields of a form offer."""
+def form_options(given: dict[str, Any], *, kept: Sequence[str] = ()) -> dict[str, Any]:
+    """What the fields of a form offer; `kept`: monitors that were chosen before."""
     session = db.session()
-    door, scopes = rows.door(session), rows.scopes(session)
+    door, scopes = rows.door(session), rows.scopes(session, kept=kept)
     ids = [int(one) for one in map(str, given["incident_ids"]) if one.isascii() and one.isdigit() and len(one) < 10]
     zones = sorted(
         zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
@@ -270,8 +271,14 @@ def _own(
     said = SAID.get(request.args.get("said", ""))
     about = {"token": token, "address": subscriber.address, "channel": subscriber.channel, "said": said}
     about["secret"] = subscribers.signing_secret(subscriber)
+    kept = rows.chosen(db.session(), subscriber)["monitors"]
     return render(
-        "public/subscriptions/own.html", status=status, form=given, errors=errors, **about, **form_options(given)
+        "public/subscriptions/own.html",
+        status=status,
+        form=given,
+        errors=errors,
+        **about,
+        **form_options(given, kept=kept),
     )
 
 
