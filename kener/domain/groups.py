@@ -195,7 +195,9 @@ def _reason(rule: Rule, heard: Heard) -> str:
 def _named(members: Sequence[Member], *, most: int = 3) -> str:
     """Names of members that are not hidden; the others are a number."""
     names = [
-        member.name if len(member.name) <= 40 else f"{member.name[:39].rstrip()}…" for member in members if not member.is_hidden
+        member.name if len(member.name) <= 40 else f"{member.name[:39].rstrip()}…"
+        for member in members
+        if not member.is_hidden
     ]
     names, rest = names[:most], len(members) - min(len(names), most)
     if not names:

@@ -51,7 +51,7 @@ def glances(session: Session, incident_id: int, *, staff: bool = False) -> list[
     query = select(Alert).outerjoin(Monitor, Monitor.id == Alert.monitor_id).where(Alert.incident_id == incident_id)
     if not staff:
         query = query.where(or_(Monitor.id.is_(None), Monitor.is_hidden.is_(False)))
-    found = session.scalars(query.order_by(Alert.triggered_at, Alert.id).limit(MOST))
+    found = session.scalars(query.order_by(Alert.triggered_at, Alert.id).limit(MOST).execution_options(deleted=True))
     return [_glance(session, alert) for alert in found]
 
 

@@ -326,7 +326,8 @@ def _hide(session: Session, *told: Incident) -> None:
     session.flush()
     for incident in told:
         mine = select(Monitor.is_hidden).join(AffectedMonitor, AffectedMonitor.monitor_id == Monitor.id)
-        hidden = session.scalars(mine.where(AffectedMonitor.incident_id == incident.id)).all()
+        mine = mine.where(AffectedMonitor.incident_id == incident.id).execution_options(deleted=True)
+        hidden = session.scalars(mine).all()
         if incident.source is Source.ALERT and hidden and all(hidden):
             incident.is_private = True
 

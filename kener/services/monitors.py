@@ -205,7 +205,7 @@ def _hide_incidents(session: Session, monitor: Monitor) -> None:
         Incident.id.not_in(shown),
         Incident.is_private.is_(False),
     )
-    for incident in session.scalars(query):
+    for incident in session.scalars(query.execution_options(deleted=True)):
         incident.is_private = True
 
 

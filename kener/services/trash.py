@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from kener import clock, jobs, live
 from kener.db import reading, transaction
 from kener.domain.specs import MonitorType
-from kener.models import AlertConfiguration, Monitor, configuration_monitor
+from kener.models import (
+    AffectedMonitor,
+    AlertConfiguration,
+    Incident,
+    Maintenance,
+    MaintenanceMonitor,
+    Monitor,
+    configuration_monitor,
+)
 from kener.queries.monitors import KEPT
 from kener.services import audit, drills, groups, recording, scheduling
 from kener.services.audit import SYSTEM, Actor
@@ -40,6 +48,8 @@ def purge(tag: str, *, actor: Actor) -> None:
         monitor_id, name = monitor.id, monitor.name
         watching = select(configuration_monitor.c.config_id).where(configuration_monitor.c.monitor_id == monitor_id)
         configuration_ids = list(session.scalars(watching))
+        if monitor.is_hidden:
+            _keep_hidden(session, monitor_id)
         session.expunge(monitor)
         session.execute(delete(Monitor).where(Monitor.id == monitor_id))
         deliveries = _drop_idle(session, configuration_ids)
@@ -55,6 +65,18 @@ def empty() -> int:
     for tag in tags:
         purge(tag, actor=SYSTEM)
     return len(tags)
+
+
+def _keep_hidden(session: Session, monitor_id: int) -> None:
+    """What only a hidden monitor kept from visitors stays from them: its name in public incidents, and maintenance of it alone."""
+    public = select(Incident.id).where(Incident.is_private.is_(False))
+    named = AffectedMonitor.monitor_id == monitor_id
+    session.execute(delete(AffectedMonitor).where(named, AffectedMonitor.incident_id.in_(public)))
+    other = aliased(MaintenanceMonitor)
+    alone = ~exists().where(other.maintenance_id == MaintenanceMonitor.maintenance_id, other.monitor_id != monitor_id)
+    mine = select(MaintenanceMonitor.maintenance_id).where(MaintenanceMonitor.monitor_id == monitor_id, alone)
+    ids = session.scalars(mine).all()
+    session.execute(update(Maintenance).where(Maintenance.id.in_(ids)).values(is_private=True))
 
 
 def _drop_idle(session: Session, configuration_ids: Sequence[int]) -> list[int]:

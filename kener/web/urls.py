@@ -4,9 +4,10 @@ from typing import Any, ClassVar
 
 from flask import request
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter, IntegerConverter
+from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
 from kener.db import reading
+from kener.domain.inputs import RESERVED_PATHS
 from kener.services import site
 from kener.web.api.reading import MAX_ID, MAX_SECONDS, SECONDS
 
@@ -27,6 +28,12 @@ class PathConverter(BaseConverter):
 
     regex = r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?"
     schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": f"^{regex}$", "description": "Its address."}
+
+    def to_python(self, value: str) -> str:
+        """What Kener itself has there is no page, whatever the method."""
+        if value in RESERVED_PATHS:
+            raise ValidationError
+        return value
 
 
 class BoundedConverter(IntegerConverter):

@@ -58,7 +58,20 @@ from tests.support.subscribers import make_subscriber
 
 pytestmark = pytest.mark.usefixtures("app")
 
-STORY = (Sample, MonitorState, Streak, Alert, Incident, IncidentUpdate, AffectedMonitor, Delivery, Decision, Hourly, Notice, NoticeDelivery)
+STORY = (
+    Sample,
+    MonitorState,
+    Streak,
+    Alert,
+    Incident,
+    IncidentUpdate,
+    AffectedMonitor,
+    Delivery,
+    Decision,
+    Hourly,
+    Notice,
+    NoticeDelivery,
+)
 
 
 def fragile(**fields: Any) -> int:

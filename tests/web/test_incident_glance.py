@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from kener import clock
 from kener.domain.inputs import IncidentInput
 from kener.models import Alert, Incident, IncidentUpdate
-from kener.services import configurations, incidents, monitors
+from kener.services import configurations, incidents, monitors, trash
 from tests.factories import (
     SAM,
     every,
@@ -104,6 +104,7 @@ def test_what_is_left_is_told_when_monitor_and_rule_are_gone(visit: Visit, viewe
     number = outage(back=False)
     configurations.delete(only(Alert).config_id or 0, actor=SAM)
     monitors.delete("web", actor=SAM)
+    trash.purge("web", actor=SAM)
     page = visit(f"/incidents/{number}")
     assert page.texts(".glance dd")[1].endswith("The alert configuration was deleted.")
     assert not page.all(".glance svg")

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from kener import clock
 from kener.db import transaction
 from kener.models import Alert, AlertConfiguration, Delivery, DeliveryState, Incident
-from kener.services import monitors, site
+from kener.services import monitors, site, trash
 from kener.services.site import Site
 from kener.web.manage.alert_log import export
 from tests import factories
@@ -73,6 +73,7 @@ def test_a1_the_log_outlives_monitor_and_configuration(editor: FlaskClient) -> N
     alert_id = active_alert()
     config_id = factories.only(AlertConfiguration).id
     monitors.delete("api", actor=factories.SAM)
+    trash.purge("api", actor=factories.SAM)
     page = visit(editor, "/manage/alerts/log")
     assert page.texts("tbody [data-label=Monitor]") == ["Api"]
     page = page.click(str(alert_id))

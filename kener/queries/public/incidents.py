@@ -139,10 +139,13 @@ def _incidents(session: Session, query: Any, *, staff: bool) -> list[IncidentRow
     query = query.options(selectinload(Incident.updates), selectinload(Incident.affected))
     found = list(session.scalars(query))
     ids = {affected.monitor_id for one in found for affected in one.affected if affected.monitor_id}
-    known = select(Monitor.id, Monitor.is_active, Monitor.is_hidden).where(Monitor.id.in_(ids))
-    monitors = session.execute(known).all() if ids else []
+    known = select(Monitor.id, Monitor.is_active, Monitor.is_hidden, Monitor.deleted_at).where(Monitor.id.in_(ids))
+    # A hidden monitor that was deleted stays hidden where it was affected.
+    monitors = session.execute(known.execution_options(deleted=True)).all() if ids else []
     hidden = set() if staff else {row.id for row in monitors if row.is_hidden}
-    return [_incident(one, hidden, {row.id for row in monitors if row.is_active}) for one in found]
+    return [
+        _incident(one, hidden, {row.id for row in monitors if row.is_active and not row.deleted_at}) for one in found
+    ]
 
 
 def _incident(found: Incident, hidden: set[int], active: set[int]) -> IncidentRow:

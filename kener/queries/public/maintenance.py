@@ -93,12 +93,13 @@ def _next_of_each(
 
 
 def _maintained(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
-    """Name and whether it is hidden, of the monitors that each maintenance concerns."""
+    """Name and whether it is hidden, of the monitors that each maintenance concerns. One that was deleted is as good as hidden."""
     query = (
-        select(MaintenanceMonitor.maintenance_id, Monitor.name, Monitor.is_hidden)
+        select(MaintenanceMonitor.maintenance_id, Monitor.name, or_(Monitor.is_hidden, Monitor.deleted_at.is_not(None)))
         .join(Monitor, Monitor.id == MaintenanceMonitor.monitor_id)
-        .where(MaintenanceMonitor.maintenance_id.in_(ids), Monitor.deleted_at.is_(None))
+        .where(MaintenanceMonitor.maintenance_id.in_(ids))
         .order_by(Monitor.name)
+        .execution_options(deleted=True)
     )
     found: dict[int, list[tuple[str, bool]]] = defaultdict(list)
     for maintenance_id, name, is_hidden in session.execute(query):
@@ -135,13 +136,19 @@ class MaintenancePage:
         return next((one for one in every if one.state is not WindowState.CANCELLED), next(iter(every), None))
 
 
+def _concerns_any(session: Session, maintenance_id: int) -> bool:
+    """Whether it was planned for certain monitors, be they hidden or deleted since."""
+    own = select(MaintenanceMonitor.monitor_id).where(MaintenanceMonitor.maintenance_id == maintenance_id)
+    return session.scalar(own.limit(1)) is not None
+
+
 def page(session: Session, maintenance_id: int, *, staff: bool = False) -> MaintenancePage | None:
     """The page of a maintenance, or None where there is none to be seen: four statements."""
     found = rows.maintenance(session, maintenance_id)
     if found is None:
         return None
     monitors = tuple(one for one in found.monitors if staff or not one.is_hidden)
-    if not staff and (found.is_private or not found.is_active or (found.monitors and not monitors)):
+    if not staff and (found.is_private or not found.is_active or (not monitors and _concerns_any(session, found.id))):
         return None
     now = clock.now()
     own = select(MaintenanceWindow).where(MaintenanceWindow.maintenance_id == maintenance_id)
