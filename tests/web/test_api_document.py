@@ -146,6 +146,7 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.delete(f"/triggers/{trigger}")
     api.delete(f"/alert-configurations/{configuration}")
     api.delete(f"/monitors/{office['tag']}")
+    api.post("/monitors/test", {"tag": "x", "name": "X", "type_data": {"url": "http://127.0.0.1:9/"}}, expect=200)
     api.post("/monitors", {"tag": "shop", "name": "Shop", "monitor_type": "NONE", "labels": ["eu"]})
     api.post("/monitors/shop/clone", {"tag": "copy", "name": "Copy"})
     api.post("/bulk/monitors", {"tags": ["shop", "copy", "gone"], "act": "label", "labels": ["us"]}, expect=200)
