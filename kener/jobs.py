@@ -29,6 +29,7 @@ RUN_SHARD = "workers.jobs.run_shard"
 DELIVER = "workers.jobs.deliver"
 BROADCAST = "workers.jobs.broadcast"
 CONFIRM = "workers.jobs.confirm"
+TELL_OWNERS = "workers.jobs.tell_owners"
 RUN_DRILL = "workers.jobs.run_drill"
 PRUNE = "workers.jobs.prune"
 REBUILD_DAYS = "workers.jobs.rebuild_days"
@@ -86,6 +87,11 @@ def enqueue_broadcasts(batches: Iterable[Sequence[int]]) -> None:
 def enqueue_confirmations(confirmation_ids: Iterable[int]) -> None:
     """Ask these subscribers whether they are meant: somebody waits for it, so it goes among the messages of alerts."""
     _enqueue(DELIVERIES, CONFIRM, [(confirmation_id,) for confirmation_id in confirmation_ids])
+
+
+def enqueue_owner_notices(trigger_ids: Iterable[int]) -> None:
+    """Tell the owners that these triggers were switched off."""
+    _enqueue(NOTICES, TELL_OWNERS, [(trigger_id,) for trigger_id in trigger_ids])
 
 
 def enqueue_drill(drill_id: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kener.services import backtest, broadcasts, drills, housekeeping, monitoring, outbox
+from kener.services import backtest, broadcasts, drills, failing, housekeeping, monitoring, outbox
 
 
 def run_shard(claims: Sequence[tuple[int, int]], slow: bool) -> None:
@@ -24,6 +24,11 @@ def broadcast(first: int, last: int) -> None:
 def confirm(confirmation_id: int) -> None:
     """Ask somebody whether they are meant as a subscriber."""
     broadcasts.send_question(confirmation_id)
+
+
+def tell_owners(trigger_id: int) -> None:
+    """Write to the owners that a trigger was switched off."""
+    failing.tell_owners(trigger_id)
 
 
 def run_drill(drill_id: int) -> None:

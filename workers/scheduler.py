@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from kener import clock, jobs
-from kener.services import broadcasts, drills, occurrences, outbox, scheduling
+from kener.services import broadcasts, drills, failing, occurrences, outbox, scheduling
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Scheduler:
                         jobs.enqueue_confirmations(broadcasts.due_questions())
                     if not jobs.is_crowded(jobs.NOTICES):
                         jobs.enqueue_broadcasts(broadcasts.due())
+                        jobs.enqueue_owner_notices(failing.due())
                     drills.sweep()
                     occurrences.fill_due(clock.at(now))
                     self._housekeeping(now)

@@ -16,6 +16,9 @@ SET = "secrets"
 class Trigger(Model):
     """A delivery channel. `public` may be shown; `secret` is encrypted JSON and is never shown again.
 
+    `failures` and the times beside it tell what failed since the last success (kener/domain/channels.py). `tell_at`: when the owners are to
+    hear that it was switched off; empty, where they know or nobody can tell them.
+
     The table is called `trigger_channel`, because `trigger` is a reserved word in two of three databases.
     """
 
@@ -30,6 +33,12 @@ class Trigger(Model):
     public: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     secret: Mapped[str | None] = mapped_column(Text)
     secret_set_at: Mapped[datetime | None] = mapped_column(Instant)
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    failing_since: Mapped[datetime | None] = mapped_column(Instant)
+    failed_at: Mapped[datetime | None] = mapped_column(Instant)
+    switched_off_at: Mapped[datetime | None] = mapped_column(Instant)
+    switched_off_because: Mapped[str | None] = mapped_column(String(500))
+    tell_at: Mapped[datetime | None] = mapped_column(Instant)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, onupdate=clock.now)

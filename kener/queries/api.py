@@ -256,6 +256,8 @@ class Trigger:
     team: str | None
     secrets: Annotated[list[str], Field(description="Which settings are kept encrypted and not shown.")]
     secret_set_at: Annotated[datetime | None, Field(description="When a secret of it was last set.")]
+    switched_off_at: Annotated[datetime | None, Field(description="When it was switched off because it kept failing.")]
+    switched_off_because: str | None
     created_at: datetime
     updated_at: datetime
     version: Version = 0
@@ -630,6 +632,8 @@ def _trigger(row: models.Trigger) -> Trigger:
         team=public.get("team"),
         secrets=[str(name) for name in public.get(SET, ())],
         secret_set_at=row.secret_set_at,
+        switched_off_at=row.switched_off_at,
+        switched_off_because=row.switched_off_because,
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,

@@ -15,6 +15,7 @@ from kener.queries import connectivity, health
 from kener.queries.alerts import AlertLine, alert_lines
 from kener.queries.connectivity import Episode
 from kener.queries.monitors import MonitorLine, monitors
+from kener.queries.triggers import SwitchedOff, switched_off
 
 LATE_S = 30
 SHOWN = 20
@@ -37,6 +38,7 @@ class Overview:
 
     triggered: tuple[AlertLine, ...]
     late: tuple[LateDelivery, ...]
+    switched_off: tuple[SwitchedOff, ...]
     overdue: int
     overdue_s: float
     scheduler_lag_s: float | None
@@ -56,7 +58,8 @@ class Overview:
     @property
     def is_quiet(self) -> bool:
         """Nothing needs anybody."""
-        return not (self.triggered or self.late or self.overdue or self.cut_off or not self.is_ticking) and self.redis
+        troubles = (self.triggered, self.late, self.switched_off, self.overdue, self.cut_off)
+        return not any(troubles) and self.is_ticking and self.redis
 
     @property
     def is_ticking(self) -> bool:
@@ -89,6 +92,7 @@ def overview(session: Session) -> Overview:
     return Overview(
         triggered=alert_lines(session, status=AlertStatus.TRIGGERED, limit=SHOWN),
         late=_late(session),
+        switched_off=switched_off(session),
         overdue=int(overdue),
         overdue_s=float(max(0, now - oldest)) if oldest is not None else 0.0,
         scheduler_lag_s=running.scheduler_lag_s,

@@ -28,6 +28,8 @@ class TriggerLine:
     public: dict[str, Any]
     secret_set_at: datetime | None
     version: int
+    switched_off_at: datetime | None
+    switched_off_because: str | None
 
 
 def triggers(session: Session) -> list[TriggerLine]:
@@ -68,7 +70,28 @@ def _line(found: Trigger, users: int, last: Delivery | None) -> TriggerLine:
         public=public,
         secret_set_at=found.secret_set_at,
         version=found.version,
+        switched_off_at=found.switched_off_at,
+        switched_off_because=found.switched_off_because,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """A channel that failed until it was switched off."""
+
+    id: int
+    name: str
+    at: datetime
+    because: str
+
+
+def switched_off(session: Session) -> tuple[SwitchedOff, ...]:
+    """The channels that failed until they were switched off, the newest first."""
+    query = select(Trigger.id, Trigger.name, Trigger.switched_off_at, Trigger.switched_off_because).where(
+        Trigger.is_active.is_(False), Trigger.switched_off_at.is_not(None)
+    )
+    found = session.execute(query.order_by(Trigger.switched_off_at.desc(), Trigger.id).limit(20))
+    return tuple(SwitchedOff(row[0], row[1], at, row[3] or "") for row in found if (at := row[2]) is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import kept_back
 from kener.models import Alert, Delivery, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
-from kener.services import audit, secrets, vault
+from kener.services import audit, failing, secrets, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -195,6 +195,7 @@ def _record_success(delivery_id: int, answer: str) -> None:
             .where(Delivery.id == delivery_id)
             .values(state=DeliveryState.SENT, answer=answer[:500], sent_at=now, lease_until=None)
         )
+        failing.arrived(session, delivery_id)
 
 
 def _record_failure(delivery_id: int, failure: notifiers.Undeliverable) -> None:
@@ -209,6 +210,10 @@ def _record_failure(delivery_id: int, failure: notifiers.Undeliverable) -> None:
             delivery.state = DeliveryState.RETRYING
             delivery.next_at = now + timedelta(seconds=max(delay, failure.retry_after_s or 0))
         log.warning("delivery %s to %s: %s (%s)", delivery.uid, delivery.trigger_name, delivery.answer, delivery.state)
+        for_good = delivery.state is DeliveryState.FAILED
+        switched_off = delivery.trigger_id if failing.failed(session, delivery, now, for_good=for_good) else None
+    if switched_off is not None:
+        jobs.enqueue_owner_notices([switched_off])
 
 
 def due(after_delivery: int | None = None, *, limit: int = 500) -> list[int]:

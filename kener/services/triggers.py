@@ -17,7 +17,7 @@ from kener.domain.messages import AlertFacts
 from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import parse as parse_settings
 from kener.models import Trigger
-from kener.services import audit, outbox, secrets, site, vault
+from kener.services import audit, failing, outbox, secrets, site, vault
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
 
@@ -129,6 +129,8 @@ def _sample_message(session: Session, status: AlertStatus) -> messages.Message:
 
 
 def _fill(trigger: Trigger, given: TriggerInput, settings: Settings) -> None:
+    if given.is_active and not trigger.is_active:
+        failing.reset(trigger)
     trigger.name, trigger.description, trigger.is_active = given.name, given.description, given.is_active
     before = trigger.secret
     vault.close_trigger(trigger, settings)

@@ -11,7 +11,7 @@ from kener.domain.inputs import check
 from kener.domain.permissions import Permission
 from kener.domain.trigger_base import TriggerType
 from kener.queries import triggers as rows
-from kener.services import triggers
+from kener.services import failing, triggers
 from kener.services.errors import Conflict, Refused
 from kener.services.triggers import Attempt, TriggerInput
 from kener.web.access import actor, requires
@@ -108,6 +108,16 @@ def test() -> BaseResponse:
     if wants_fragment():
         return render("manage/triggers/_tested.html", attempt=attempt, errors={})
     return _form(_typed(request.form), {}, saved=found, attempt=attempt)
+
+
+@bp.post("/<id:trigger_id>/activate")
+@requires(Permission.EDIT)
+def activate(trigger_id: int) -> BaseResponse:
+    """Use a channel again that had been switched off."""
+    name = failing.switch_on(trigger_id, actor=actor())
+    return done(
+        url_for(".index"), f"{name} is switched on. Messages that failed meanwhile can be sent again under Deliveries."
+    )
 
 
 @bp.get("/<id:trigger_id>/delete")
