@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -22,6 +22,7 @@ from email.utils import format_datetime, parseaddr
 from selectolax.lexbor import LexborHTMLParser
 
 from kener import __version__, clock
+from kener.domain.hosts import ascii_host
 from kener.domain.messages import Message, one_line
 from kener.domain.placeholders import Place
 from kener.domain.trigger_specs import EmailSettings
@@ -57,6 +58,12 @@ def worded(settings: EmailSettings, message: Message, *, delivery_id: str, conte
         html = filled(settings.body, settings.place, message, delivery_id, context)
         message = replace(message, html=html, text=without_markup(html) or message.text)
     return message
+
+
+def shown(settings: EmailSettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """What would be written: the subject, and the template's HTML or our own words as plain text."""
+    made = worded(settings, message, delivery_id=delivery_id, context=context)
+    return f"Subject: {one_line(made.subject)}\n\n{made.text if settings.body is None else made.html}"
 
 
 def without_markup(html: str) -> str:
@@ -124,19 +131,29 @@ def bare(written: str) -> str:
     return parseaddr(written)[1]
 
 
+def _say_nothing(_words: str) -> None:
+    pass
+
+
 @contextlib.contextmanager
-def session(smtp: SmtpSettings) -> Iterator[smtplib.SMTP]:
-    """A connection, encrypted and signed in as the settings say. Cut at the deadline, whatever the server does to stay slow."""
+def session(smtp: SmtpSettings, *, tell: Callable[[str], None] = _say_nothing) -> Iterator[smtplib.SMTP]:
+    """A connection, encrypted and signed in as the settings say. Cut at the deadline, whatever the server does to stay slow.
+
+    `tell` hears of each step when it is done: connected, encrypted (only with STARTTLS), signed in (only with a user name).
+    """
     ends_at = time.monotonic() + DEADLINE_S
     server = _connect(smtp)
     cut = threading.Timer(max(0.0, ends_at - time.monotonic()), _cut, [server])
     cut.daemon = True
     cut.start()
     try:
+        tell(f"{smtp.host}:{smtp.port}{_encryption(server)}")
         if smtp.security == "starttls":
             server.starttls(context=_trust(smtp))
+            tell(_encryption(server).strip(", "))
         if smtp.username:
-            server.login(smtp.username, smtp.password or "")
+            code, answer = server.login(smtp.username, smtp.password or "")
+            tell(f"as {smtp.username}: {_words(code, answer)}")
         yield server
     finally:
         cut.cancel()
@@ -153,6 +170,14 @@ def _connect(smtp: SmtpSettings) -> smtplib.SMTP:
             smtp.host, smtp.port, local_hostname=own_name, timeout=STEP_TIMEOUT_S, context=_trust(smtp)
         )
     return smtplib.SMTP(smtp.host, smtp.port, local_hostname=own_name, timeout=STEP_TIMEOUT_S)
+
+
+def _encryption(server: smtplib.SMTP) -> str:
+    """How a connection is encrypted (", TLSv1.3, TLS_AES_256_GCM_SHA384"), or nothing."""
+    if not isinstance(server.sock, ssl.SSLSocket):
+        return ""
+    cipher = server.sock.cipher()
+    return f", {server.sock.version()}, {cipher[0] if cipher else 'unknown cipher'}"
 
 
 def _cut(server: smtplib.SMTP) -> None:
@@ -236,8 +261,8 @@ def wire(address: str) -> str:
 def _ascii(host: str) -> str:
     """A domain in another script, as servers know it."""
     try:
-        return host.encode("idna").decode()
-    except UnicodeError:
+        return ascii_host(host)
+    except ValueError:
         return host
 
 

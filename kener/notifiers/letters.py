@@ -77,7 +77,8 @@ def compose(letter: Letter, *, sender: str) -> bytes:
     mail = email.envelope(sender, [letter.to], letter.subject, delivery_id=letter.uid, thread=letter.thread)
     mail["Precedence"] = "bulk"
     mail.set_content(letter.text)
-    mail.add_alternative(letter.html, subtype="html")
+    if letter.html:
+        mail.add_alternative(letter.html, subtype="html")
     whole = mail.as_bytes()
     if not letter.stop_url:
         return whole

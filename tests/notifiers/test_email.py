@@ -260,3 +260,10 @@ def test_the_registry_knows_this_notifier() -> None:
             EmailSettings(to=TO), notice(), delivery_id="d-1", context=context(smtp.port)
         )
     assert answer == "250 OK queued"
+
+
+def test_names_in_other_scripts_travel_by_the_rules_of_browsers() -> None:
+    with SmtpDouble() as smtp:
+        send(smtp, to=["a@straße.example"])
+    assert smtp.kept[0].recipients == ["a@xn--strae-oqa.example"]
+    assert smtp.kept[0].message["To"] == "a@xn--strae-oqa.example"

@@ -1,16 +1,18 @@
-"""Settings: name, address and time zone of the site."""
+"""Settings: name, address and time zone of the site, what can be subscribed to, and whether mail works."""
 
 from zoneinfo import available_timezones
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, current_app, request, url_for
+from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from kener.db import db
 from kener.domain.permissions import Permission
 from kener.queries import connectivity as connected
 from kener.queries.subscribers import Offer, offer
-from kener.services import connectivity, site, subscribers
+from kener.services import connectivity, mail, site, subscribers
 from kener.services.errors import Refused
+from kener.services.mail import Tried
 from kener.services.site import Site
 from kener.web.access import actor, requires
 from kener.web.fragments import done, render
@@ -60,7 +62,25 @@ def references() -> BaseResponse:
     return done(url_for(".show"), "Saved. The next failing check looks at them.")
 
 
-def _form(given: Site, errors: dict[str, str], *, references: str | None = None, status: int = 200) -> BaseResponse:
+@bp.post("/mail")
+@requires(Permission.ADMINISTER)
+def mail_test() -> BaseResponse:
+    """Send a test mail, and show how far it came."""
+    try:
+        tried = mail.test(request.form.get("to", ""))
+    except Refused as refused:
+        return _form(site.read(db.session()), refused.errors, status=422)
+    return _form(site.read(db.session()), {}, tried=tried)
+
+
+def _form(
+    given: Site,
+    errors: dict[str, str],
+    *,
+    references: str | None = None,
+    tried: Tried | None = None,
+    status: int = 200,
+) -> BaseResponse:
     zones = sorted(
         zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
     )
@@ -73,4 +93,7 @@ def _form(given: Site, errors: dict[str, str], *, references: str | None = None,
         zones=["UTC", *zones],
         references=chosen,
         offer=offer(db.session()),
+        smtp=current_app.extensions["kener"].smtp,
+        mail_to=request.form.get("to") or current_user.email,
+        tried=tried,
     )
