@@ -39,6 +39,11 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
+    @classmethod
+    def further_mistakes(cls, data: Any) -> dict[str, str]:
+        """What is wrong beside the mistakes that kept a validator over several fields from running."""
+        return {}
+
 
 def _no_control(value: str) -> str:
     if any(ord(c) < 32 or ord(c) == 127 for c in value):
@@ -190,6 +195,19 @@ class MonitorInput(Input):
             raise Nested("type_data", error) from error
         self.type_data = spec.model_dump(mode="json", exclude_none=True)
         return self
+
+    @classmethod
+    def further_mistakes(cls, data: Any) -> dict[str, str]:
+        """Those of the settings of its type, so that a form comes back once and not twice."""
+        kind = data.get("monitor_type", MonitorType.API) if isinstance(data, dict) else None
+        settings = data.get("type_data", {}) if isinstance(data, dict) else None
+        if not isinstance(settings, dict) or not isinstance(kind, str) or kind not in set(MonitorType):
+            return {}
+        try:
+            SPECS[MonitorType(kind)].model_validate(settings)
+        except ValidationError as error:
+            return mistakes(error, prefix="type_data.")
+        return {}
 
 
 class Nested(Exception):
@@ -528,4 +546,4 @@ def check(kind: type[Input], data: Any) -> tuple[Any, dict[str, str]]:
     except Nested as error:
         return None, error.errors
     except ValidationError as error:
-        return None, mistakes(error)
+        return None, mistakes(error) | kind.further_mistakes(data)

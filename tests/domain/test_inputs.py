@@ -116,7 +116,8 @@ def test_c2_a_refusal_names_its_field_and_says_what_to_do(
 def test_a_field_that_is_missing_is_named(kind: type[Input]) -> None:
     assert set(check(kind, {})[1].values()) == {"This field is needed."}
     needed = {name for name, field in kind.model_fields.items() if field.is_required()}
-    assert set(check(kind, {})[1]) == needed
+    # A monitor without a type is one of HTTP, and that needs an address.
+    assert set(check(kind, {})[1]) == needed | ({"type_data.url"} if kind is MonitorInput else set())
 
 
 def test_every_mistake_is_told_at_once() -> None:
@@ -267,3 +268,8 @@ def test_windows_of_a_series_must_not_overlap_and_a_scoped_one_needs_a_monitor()
 def test_reminders_come_in_their_order_and_once() -> None:
     found = accepted(MaintenanceInput, reminders=["60", 1440, 60], notices=["ended", "started", "ended"])
     assert (found.reminders, found.notices) == ([1440, 60], ["started", "ended"])
+
+
+def test_mistakes_of_the_common_fields_and_of_the_settings_are_named_together() -> None:
+    given = {"tag": "A b", "name": "", "monitor_type": "TCP", "type_data": {"hosts": [{"host": "a b", "port": 0}]}}
+    assert set(refused(MonitorInput, **given)) == {"tag", "name", "type_data.hosts.0.host", "type_data.hosts.0.port"}
