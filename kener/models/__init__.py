@@ -10,7 +10,7 @@ from kener.models.alerts import (
     configuration_monitor,
     configuration_trigger,
 )
-from kener.models.deliveries import Delivery, DeliveryState
+from kener.models.deliveries import Delivery, DeliveryAttempt, DeliveryState
 from kener.models.drills import Drill
 from kener.models.incidents import AffectedMonitor, Incident, IncidentUpdate
 from kener.models.maintenance import Maintenance, MaintenanceMonitor, MaintenanceNotice, MaintenanceWindow
@@ -40,6 +40,7 @@ __all__ = [
     "Daily",
     "Decision",
     "Delivery",
+    "DeliveryAttempt",
     "DeliveryState",
     "Drill",
     "ExcludedWindow",

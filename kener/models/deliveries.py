@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -61,3 +61,17 @@ class Delivery(Model):
     def is_drill(self) -> bool:
         """Sent by a drill: no badge and no figure counts it."""
         return self.story.startswith(f"{DRILL_STORY}-")
+
+
+class DeliveryAttempt(Model):
+    """One try at a delivery that came to an end: what the other side said, and after how long."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("delivery.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    duration_ms: Mapped[int] = mapped_column(Integer)
+    has_arrived: Mapped[bool] = mapped_column(Boolean)
+    answer: Mapped[str] = mapped_column(String(500))

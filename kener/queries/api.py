@@ -444,7 +444,15 @@ def trigger(trigger_id: int) -> Trigger | None:
 
 
 def deliveries(
-    *, state: DeliveryState | None, trigger_id: int | None, alert_id: int | None, page: int, limit: int
+    *,
+    state: DeliveryState | None,
+    trigger_id: int | None,
+    alert_id: int | None,
+    event: str | None,
+    start_ts: int | None,
+    end_ts: int | None,
+    page: int,
+    limit: int,
 ) -> Page[Delivery]:
     """Deliveries, newest first."""
     table = models.Delivery
@@ -455,6 +463,12 @@ def deliveries(
         query = query.where(table.trigger_id == trigger_id)
     if alert_id is not None:
         query = query.where(table.alert_id == alert_id)
+    if event is not None:
+        query = query.where(table.event == event)
+    if start_ts is not None:
+        query = query.where(table.created_at >= clock.at(start_ts))
+    if end_ts is not None:
+        query = query.where(table.created_at < clock.at(end_ts))
     return _page(query, _delivery, page, limit)
 
 

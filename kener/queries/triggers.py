@@ -1,13 +1,14 @@
 """Triggers and deliveries as operators see them. Secrets are never read here."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from kener.models import Alert, Delivery, DeliveryState, Trigger, configuration_trigger
+from kener.models import Alert, Delivery, DeliveryAttempt, DeliveryState, Trigger, configuration_trigger
 from kener.queries.paging import Part, part
 
 
@@ -115,21 +116,104 @@ class DeliveryLine:
     sent_at: datetime | None
 
 
-def deliveries(
-    session: Session, *, state: str = "", trigger_id: int | None = None, page: int = 1
-) -> Part[DeliveryLine]:
-    """The outbox, newest first. `state`: a state, or PENDING for all that have not arrived and may still."""
-    query = (
-        select(Delivery, Alert.config_id).outerjoin(Alert, Alert.id == Delivery.alert_id).order_by(Delivery.id.desc())
-    )
-    if state == "PENDING":
-        pending = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.RETRYING)
-        query = query.where(Delivery.state.in_(pending))
-    elif state:
-        query = query.where(Delivery.state == state)
-    if trigger_id is not None:
-        query = query.where(Delivery.trigger_id == trigger_id)
+PENDING = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.RETRYING)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which deliveries: written from `start` on and before `end`; `sought` is a number or the id that the receiver saw.
+
+    `state`: a state, or PENDING for all that have not arrived and may still.
+    """
+
+    state: str = ""
+    trigger_id: int | None = None
+    event: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    sought: str = ""
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """For a `where`."""
+        found: list[ColumnElement[bool]] = []
+        if self.state:
+            found.append(Delivery.state.in_(PENDING if self.state == "PENDING" else (DeliveryState(self.state),)))
+        if self.trigger_id is not None:
+            found.append(Delivery.trigger_id == self.trigger_id)
+        if self.event:
+            found.append(Delivery.event == self.event)
+        if self.start is not None:
+            found.append(Delivery.created_at >= self.start)
+        if self.end is not None:
+            found.append(Delivery.created_at < self.end)
+        if self.sought:
+            is_number = self.sought.isascii() and self.sought.isdigit() and len(self.sought) < 10
+            found.append(Delivery.id == int(self.sought) if is_number else Delivery.uid == self.sought.lower())
+        return found
+
+
+def deliveries(session: Session, wanted: Wanted, *, page: int = 1) -> Part[DeliveryLine]:
+    """The outbox, newest first."""
+    query = select(Delivery, Alert.config_id).outerjoin(Alert, Alert.id == Delivery.alert_id)
+    query = query.where(*wanted.conditions).order_by(Delivery.id.desc())
     return part(session, query, page=page, row=_delivery, whole=True)
+
+
+def number_of(session: Session, condition: ColumnElement[bool]) -> int:
+    """How many deliveries meet a condition."""
+    return session.scalar(select(func.count()).select_from(Delivery).where(condition)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the deliveries of a filter are."""
+
+    arrived: int
+    failed: int
+    pending: int
+
+
+def progress(session: Session, wanted: Wanted) -> Progress:
+    """How many have arrived, failed for good, or are on their way."""
+    query = select(Delivery.state, func.count()).where(*wanted.conditions).group_by(Delivery.state)
+    found = {row[0]: row[1] for row in session.execute(query)}
+    pending = sum(found.get(state, 0) for state in PENDING)
+    return Progress(found.get(DeliveryState.SENT, 0), found.get(DeliveryState.FAILED, 0), pending)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """One try: when it began, how long it took, what came back."""
+
+    at: datetime
+    duration_ms: int
+    has_arrived: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message in full: its words, what templates are filled with, and each try at it."""
+
+    line: DeliveryLine
+    text: str
+    variables: str
+    attempts: tuple[AttemptLine, ...]
+
+
+def told(session: Session, delivery_id: int) -> Told | None:
+    """One message in full, or None."""
+    line, kept = delivery(session, delivery_id), session.get(Delivery, delivery_id)
+    if line is None or kept is None:
+        return None
+    tried = select(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery_id).order_by(DeliveryAttempt.id)
+    attempts = tuple(
+        AttemptLine(one.at, one.duration_ms, one.has_arrived, one.answer) for one in session.scalars(tried)
+    )
+    message = kept.message if isinstance(kept.message, dict) else {}
+    variables = json.dumps(message.get("variables", {}), indent=2, ensure_ascii=False)
+    return Told(line, str(message.get("text", "")), variables, attempts)
 
 
 def delivery(session: Session, delivery_id: int) -> DeliveryLine | None:

@@ -6,12 +6,14 @@ messages of one alert reach one channel in order; one channel sends one message 
 
 import logging
 import random
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from flask import current_app, render_template
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from kener import clock, jobs, notifiers
@@ -21,7 +23,7 @@ from kener.domain.messages import Message
 from kener.domain.secrets import HIDDEN_FROM
 from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import kept_back
-from kener.models import Alert, Delivery, DeliveryState, Trigger
+from kener.models import Alert, Delivery, DeliveryAttempt, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
 from kener.services import audit, failing, secrets, vault
 from kener.services.audit import Actor
@@ -34,6 +36,10 @@ DELAYS_S = (10, 30, 60, 300, 900, 3_600, 7_200, 14_400, 28_800)
 """Seconds before each further attempt; after the last one the delivery has failed for good (about 15 hours)."""
 
 SWEEP_AFTER = timedelta(seconds=5)
+
+MOST_REPLAYED = 1_000
+"""So many deliveries are sent again at once."""
+
 _PENDING = (DeliveryState.WAITING, DeliveryState.RETRYING, DeliveryState.SENDING)
 
 
@@ -71,18 +77,32 @@ def deliver(delivery_id: int) -> None:
     claimed = again(lambda: _claim(delivery_id))
     if claimed is None:
         return
+    began, at = time.monotonic(), clock.now()
+    took = partial(_took, delivery_id, at, began)
     try:
         answer = attempt(*claimed)
     except notifiers.Undeliverable as failure:
-        again(partial(_record_failure, delivery_id, failure))
+        again(partial(_record_failure, delivery_id, failure, took(str(failure), False)))
     except Exception:
         # A mistake of ours must not leave the row in SENDING, to be tried for ever without a word.
         log.exception("delivery %s broke off", delivery_id)
         broken = notifiers.Undeliverable("Sending broke off on our side; the log has the reason.", permanent=False)
-        again(partial(_record_failure, delivery_id, broken))
+        again(partial(_record_failure, delivery_id, broken, took(str(broken), False)))
     else:
-        again(partial(_record_success, delivery_id, answer))
+        again(partial(_record_success, delivery_id, answer, took(answer, True)))
     jobs.enqueue_deliveries(due(delivery_id))
+
+
+def _took(delivery_id: int, at: datetime, began: float, answer: str, has_arrived: bool) -> dict[str, Any]:
+    """The record of an attempt that ends now."""
+    duration_ms = round((time.monotonic() - began) * 1000)
+    return {
+        "delivery_id": delivery_id,
+        "at": at,
+        "duration_ms": duration_ms,
+        "has_arrived": has_arrived,
+        "answer": answer[:500],
+    }
 
 
 def attempt(kind: TriggerType, settings: Settings, message: Message, uid: str, known: Mapping[str, str]) -> str:
@@ -187,7 +207,7 @@ def _busy(session: Session, delivery: Delivery, now: datetime) -> bool:
     return session.scalars(other.limit(1)).first() is not None
 
 
-def _record_success(delivery_id: int, answer: str) -> None:
+def _record_success(delivery_id: int, answer: str, made: dict[str, Any]) -> None:
     now = clock.now()
     with transaction() as session:
         session.execute(
@@ -195,14 +215,16 @@ def _record_success(delivery_id: int, answer: str) -> None:
             .where(Delivery.id == delivery_id)
             .values(state=DeliveryState.SENT, answer=answer[:500], sent_at=now, lease_until=None)
         )
+        session.execute(insert(DeliveryAttempt).values(made))
         failing.arrived(session, delivery_id)
 
 
-def _record_failure(delivery_id: int, failure: notifiers.Undeliverable) -> None:
+def _record_failure(delivery_id: int, failure: notifiers.Undeliverable, made: dict[str, Any]) -> None:
     now = clock.now()
     with transaction() as session:
         delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
         delivery.answer, delivery.lease_until = str(failure)[:500], None
+        session.add(DeliveryAttempt(**made))
         if failure.permanent or delivery.attempts > len(DELAYS_S):
             delivery.state, delivery.next_at = DeliveryState.FAILED, now
         else:
@@ -254,3 +276,37 @@ def resend(delivery_id: int, *, actor: Actor) -> None:
         delivery.state, delivery.next_at, delivery.attempts = DeliveryState.WAITING, clock.now(), 0
         audit.note(session, actor, "resend", f"delivery-{delivery.id}")
     jobs.enqueue_deliveries([delivery_id])
+
+
+def replay(trigger_id: int, *, start: datetime, end: datetime, only_failed: bool, actor: Actor) -> int:
+    """Send again what one channel was told in `[start, end)`, under the same ids and in the same order.
+
+    Raises Refused. Returns how many.
+    """
+    with transaction() as session:
+        trigger = session.get(Trigger, trigger_id, with_for_update=True)
+        if trigger is None:
+            raise Refused({"trigger_id": "There is no such trigger."})
+        if not trigger.is_active:
+            raise Refused({"trigger_id": "It is not active. Switch it on first: nothing would be sent."})
+        wanted = replayable(trigger_id, start=start, end=end, only_failed=only_failed)
+        chosen = select(Delivery).where(wanted).order_by(Delivery.id).limit(MOST_REPLAYED + 1)
+        rows = list(session.scalars(chosen.with_for_update()))
+        if not rows:
+            raise Refused({"": "There is nothing to send again in that time."})
+        if len(rows) > MOST_REPLAYED:
+            raise Refused({"": f"These are more than {MOST_REPLAYED:,}. Choose a shorter time."})
+        now = clock.now()
+        for delivery in rows:
+            delivery.state, delivery.next_at, delivery.attempts = DeliveryState.WAITING, now, 0
+        audit.note(session, actor, "replay", f"trigger-{trigger_id}", f"{trigger.name}: {len(rows)} deliveries")
+        delivery_ids = [delivery.id for delivery in rows]
+    jobs.enqueue_deliveries(delivery_ids)
+    return len(delivery_ids)
+
+
+def replayable(trigger_id: int, *, start: datetime, end: datetime, only_failed: bool) -> ColumnElement[bool]:
+    """The settled deliveries of one channel in `[start, end)`."""
+    settled = (DeliveryState.FAILED,) if only_failed else (DeliveryState.FAILED, DeliveryState.SENT)
+    written = and_(Delivery.created_at >= start, Delivery.created_at < end)
+    return and_(Delivery.trigger_id == trigger_id, Delivery.state.in_(settled), written)

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from kener import clock, jobs
 from kener.db import transaction
-from kener.models import AuditEntry, Delivery, DeliveryState, Trigger
+from kener.models import AuditEntry, Delivery, DeliveryAttempt, DeliveryState, Trigger
 from kener.services import outbox, triggers
 from kener.services.errors import NotFound, Refused
 from kener.settings import SmtpSettings
@@ -361,3 +361,50 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 5) -> None:
     while not condition():
         assert time.monotonic() < ends_at, "nothing happened"
         time.sleep(0.01)
+
+
+# What is kept, and sent again
+
+
+def test_each_attempt_is_kept_with_its_answer_and_how_long_it_took(hook: HttpDouble) -> None:
+    hook.on("/hook", reply(503, delay_s=0.05), reply(200))
+    delivery_id = only(Delivery).id
+    outbox.deliver(delivery_id)
+    with later(timedelta(minutes=1)):
+        outbox.deliver(delivery_id)
+    first, second = every(DeliveryAttempt)
+    assert (first.has_arrived, second.has_arrived, second.answer) == (False, True, "HTTP 200")
+    assert "503" in first.answer and first.duration_ms >= 50 and first.at < second.at
+
+
+def test_a_time_is_sent_again_in_order_under_the_same_ids(hook: HttpDouble) -> None:
+    hook.on("/hook", reply(404), reply(200))
+    observe("api", "UP")
+    before = [delivery.uid for delivery in every(Delivery)]
+    for delivery in every(Delivery):
+        outbox.deliver(delivery.id)
+    trigger_id, now = only(Trigger).id, clock.now()
+    span = {"start": now - timedelta(hours=1), "end": now + timedelta(hours=1)}
+    assert outbox.replay(trigger_id, **span, only_failed=True, actor=SAM) == 2
+    second, first = reversed(every(Delivery))
+    outbox.deliver(second.id)
+    assert events(hook) == ["TRIGGERED"]
+    outbox.deliver(first.id)
+    outbox.deliver(second.id)
+    assert events(hook) == ["TRIGGERED", "TRIGGERED", "RESOLVED"]
+    assert [asked.headers["x-kener-delivery"] for asked in hook.seen] == [before[0], before[0], before[1]]
+    with pytest.raises(Refused):
+        outbox.replay(trigger_id, **span, only_failed=True, actor=SAM)
+    assert outbox.replay(trigger_id, **span, only_failed=False, actor=SAM) == 2
+    assert [entry.action for entry in every(AuditEntry)].count("replay") == 2
+    with pytest.raises(Refused):
+        outbox.replay(trigger_id + 1, **span, only_failed=True, actor=SAM)
+
+
+def test_a_channel_that_is_off_is_not_sent_its_time_again(hook: HttpDouble) -> None:
+    outbox.deliver(only(Delivery).id)
+    make_trigger(trigger_id=only(Trigger).id, url=hook.url("/hook"), is_active=False)
+    span = {"start": clock.now() - timedelta(hours=1), "end": clock.now() + timedelta(hours=1)}
+    with pytest.raises(Refused):
+        outbox.replay(only(Trigger).id, **span, only_failed=False, actor=SAM)
+    assert only(Delivery).state is DeliveryState.SENT

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kener import clock
 from kener.services import outbox
 from tests.doubles.http import HttpDouble, reply
 from tests.support.api import Api
@@ -183,6 +184,12 @@ def test_a_delivery_is_followed_and_sent_again_under_the_same_id(api: Api, offic
         assert (again["state"], again["uid"]) == ("WAITING", waiting["uid"])
         outbox.deliver(waiting["id"])
         assert [asked.headers["x-kener-delivery"] for asked in receiver.seen] == [waiting["uid"]] * 2
+        now = clock.epoch()
+        wanted = {"trigger_id": trigger, "start_ts": now - 600, "end_ts": now + 600}
+        assert api.post("/deliveries/replay", wanted | {"which": "ALL"}, expect=200) == {"deliveries": 1}
+        assert api.get("/deliveries", event="TRIGGERED", start_ts=now - 600, end_ts=now + 600)["total"] == 1
+        assert api.get("/deliveries", event="RESOLVED")["total"] == api.get("/deliveries", end_ts=1)["total"] == 0
+        api.post("/deliveries/replay", wanted, expect=422)
 
 
 def test_deliveries_are_filtered_and_paged_newest_first(api: Api, office: str) -> None:

@@ -9,8 +9,11 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import kener
+from kener import clock
+from kener.db import transaction
 from kener.domain.inputs import IncidentInput, MaintenanceInput, MonitorInput, UpdateInput
 from kener.domain.trigger_specs import SETTINGS
+from kener.models import Delivery, DeliveryState
 from kener.services.triggers import TriggerInput
 from tests.support.api import PREFIX, Api
 
@@ -129,6 +132,10 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
         [row] = api.get(path)[path[1:]]
         api.get(f"{path}/{row['id']}")
     api.post(f"/deliveries/{row['id']}/resend", expect=200)
+    with transaction() as session:
+        session.get_one(Delivery, row["id"]).state = DeliveryState.FAILED
+    again = {"trigger_id": row["trigger_id"], "start_ts": 0, "end_ts": clock.epoch() + 60, "which": "ALL"}
+    api.post("/deliveries/replay", again, expect=200)
     [alert] = api.get("/alerts")["alerts"]
     api.patch(f"/alerts/{alert['id']}", {"alert_status": "RESOLVED", "incident": "CLOSE"})
     api.delete(f"/alerts/{alert['id']}")

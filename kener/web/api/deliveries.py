@@ -1,13 +1,17 @@
 """Deliveries: what was sent, or could not be."""
 
-from flask import Blueprint
+from typing import Annotated, Literal
 
+from flask import Blueprint
+from pydantic import Field
+
+from kener import clock
 from kener.models import DeliveryState
 from kener.queries import api as rows
 from kener.services import outbox
 from kener.web.api.auth import actor, api_key_required
 from kener.web.api.operations import Answer, Listed, found, operation, part
-from kener.web.api.reading import Id, Paging
+from kener.web.api.reading import Body, Id, Paging, Seconds
 
 TAG = "Deliveries"
 bp = Blueprint("api_deliveries", __name__)
@@ -19,6 +23,26 @@ class DeliveryFilters(Paging):
     state: DeliveryState | None = None
     trigger_id: Id | None = None
     alert_id: Id | None = None
+    event: Literal["TRIGGERED", "RESOLVED"] | None = None
+    start_ts: Annotated[Seconds | None, Field(description="Written at this second or later.")] = None
+    end_ts: Annotated[Seconds | None, Field(description="Written before this second.")] = None
+
+
+class DeliveryReplay(Body):
+    """Which deliveries to send again: those of one trigger that were written from `start_ts` on and before `end_ts`."""
+
+    trigger_id: Id
+    start_ts: Seconds
+    end_ts: Seconds
+    which: Annotated[
+        Literal["FAILED", "ALL"], Field(description="Those that failed for good, or all that are settled.")
+    ] = "FAILED"
+
+
+class ReplayAnswer(Answer):
+    """How many are sent again."""
+
+    deliveries: int
 
 
 class DeliveryAnswer(Answer):
@@ -60,3 +84,16 @@ def resend(delivery_id: int) -> Answer:
     """
     outbox.resend(delivery_id, actor=actor())
     return DeliveryAnswer(delivery=found(rows.delivery(delivery_id)))
+
+
+@bp.post("/deliveries/replay")
+@api_key_required
+@operation(tag=TAG, body=DeliveryReplay, answer=ReplayAnswer)
+def replay(body: DeliveryReplay) -> Answer:
+    """Send the deliveries of a time again.
+
+    Under the same `uid` each and in the same order, 1,000 at most. A trigger that is not active is refused.
+    """
+    start, end = clock.at(body.start_ts), clock.at(body.end_ts)
+    number = outbox.replay(body.trigger_id, start=start, end=end, only_failed=body.which == "FAILED", actor=actor())
+    return ReplayAnswer(deliveries=number)

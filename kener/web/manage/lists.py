@@ -1,6 +1,7 @@
 """Lists: which page, links that keep the filters, and the active filters as tags that remove themselves."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import request, url_for
@@ -25,6 +26,20 @@ def one_of(name: str, options: Mapping[str, str]) -> str:
     """A filter's value if it is one of the offered ones, else empty."""
     given = request.args.get(name, "")
     return given if given in options else ""
+
+
+def day(name: str) -> str:
+    """A filter's date as browsers send it, or nothing."""
+    text = request.args.get(name, "")
+    try:
+        return text if len(text) == 10 and 1970 <= date.fromisoformat(text).year <= 9998 else ""
+    except ValueError:
+        return ""
+
+
+def midnight(day: str, zone: Any, *, days: int = 0) -> datetime:
+    local = datetime.combine(date.fromisoformat(day) + timedelta(days=days), datetime.min.time(), zone)
+    return local.astimezone(UTC)
 
 
 def here(**changes: Any) -> str:

@@ -1,7 +1,6 @@
 """Alert Logs (A1) and what operators may do to one alert (A2)."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, stream_with_context, url_for
@@ -175,23 +174,10 @@ def _filter(
         "configuration": lists.one_of("configuration", configurations),
         "monitor": lists.one_of("monitor", monitors),
         "status": lists.one_of("status", STATUSES),
-        "from": _day(request.args.get("from", "")),
-        "to": _day(request.args.get("to", "")),
+        "from": lists.day("from"),
+        "to": lists.day("to"),
     }
     chosen = int(typed["configuration"]) if typed["configuration"] else config_id
-    start = _midnight(typed["from"], zone) if typed["from"] else None
-    end = _midnight(typed["to"], zone, days=1) if typed["to"] else None
+    start = lists.midnight(typed["from"], zone) if typed["from"] else None
+    end = lists.midnight(typed["to"], zone, days=1) if typed["to"] else None
     return Filter(chosen, typed["monitor"], typed["status"], start, end), typed
-
-
-def _day(text: str) -> str:
-    """A date as browsers send it, or nothing."""
-    try:
-        return text if len(text) == 10 and 1970 <= date.fromisoformat(text).year <= 9998 else ""
-    except ValueError:
-        return ""
-
-
-def _midnight(day: str, zone: Any, *, days: int = 0) -> datetime:
-    local = datetime.combine(date.fromisoformat(day) + timedelta(days=days), datetime.min.time(), zone)
-    return local.astimezone(UTC)
