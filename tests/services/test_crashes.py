@@ -18,10 +18,25 @@ from sqlalchemy import update
 from kener import clock, jobs
 from kener.db import db, reading, transaction
 from kener.domain.alerting import AlertStatus
-from kener.models import Alert, Delivery, DeliveryState, Incident, MonitorState, Notice, NoticeDelivery, Sample
-from kener.services import monitoring, outbox, scheduling
+from kener.domain.channels import MOST_FAILURES
+from kener.models import (
+    Alert,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    Incident,
+    MonitorState,
+    Notice,
+    NoticeDelivery,
+    Role,
+    Sample,
+    Trigger,
+)
+from kener.services import accounts, failing, monitoring, outbox, scheduling
+from kener.settings import SmtpSettings
 from tests.doubles.http import HttpDouble, reply
-from tests.factories import every, make_configuration, make_monitor, make_trigger, only
+from tests.doubles.smtp import SmtpDouble
+from tests.factories import SAM, every, make_configuration, make_monitor, make_trigger, only
 from tests.support import databases
 from tests.support.ports import wait_for
 from tests.support.subscribers import make_subscriber
@@ -152,3 +167,47 @@ def test_a_delivery_that_is_killed_anywhere_arrives_under_its_id(
         if survived:
             break
     assert survived and at > 5 * STRIDE
+
+
+def test_an_attempt_in_vain_that_is_killed_anywhere_is_made_again_and_counted_as_often_as_it_is_kept(
+    world: HttpDouble, redis: Redis, database_kind: str
+) -> None:
+    survived = False
+    for at in deaths(database_kind):
+        world.on("/hook", reply(404))
+        monitoring.run_shard([begin(world)], slow=False)
+        delivery_id = only(Delivery).id
+        survived = not dies(at, lambda delivery_id=delivery_id: outbox.deliver(delivery_id))
+        restart(redis)
+        delivery, attempts, trigger = only(Delivery), every(DeliveryAttempt), only(Trigger)
+        assert delivery.state is DeliveryState.FAILED and "404" in (delivery.answer or "")
+        assert [attempt.has_arrived for attempt in attempts] == [False] and trigger.failures == 1
+        assert 1 <= len([asked for asked in world.seen if asked.path == "/hook"]) <= 2
+        if survived:
+            break
+    assert survived
+
+
+def test_a_channel_that_is_switched_off_by_a_killed_worker_is_known_to_the_sweep(
+    world: HttpDouble, redis: Redis, database_kind: str, make_app: Callable[..., Flask]
+) -> None:
+    survived = False
+    with SmtpDouble() as mail:
+        make_app(web=False, smtp=SmtpSettings("127.0.0.1", mail.port, "status@example.com", security="none"))
+        for at in deaths(database_kind):
+            world.on("/hook", reply(404))
+            monitoring.run_shard([begin(world)], slow=False)
+            accounts.create_user(email="owner@example.com", password="a long password", role=Role.OWNER, actor=SAM)
+            with transaction() as session:
+                session.execute(update(Trigger).values(failures=MOST_FAILURES - 1))
+            delivery_id = only(Delivery).id
+            survived = not dies(at, lambda delivery_id=delivery_id: outbox.deliver(delivery_id))
+            restart(redis)
+            assert not only(Trigger).is_active
+            before = len(mail.kept)
+            for trigger_id in failing.due():
+                failing.tell_owners(trigger_id)
+            assert len(mail.kept) == before + 1 and failing.due() == []
+            if survived:
+                break
+    assert survived

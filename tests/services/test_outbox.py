@@ -408,3 +408,29 @@ def test_a_channel_that_is_off_is_not_sent_its_time_again(hook: HttpDouble) -> N
     with pytest.raises(Refused):
         outbox.replay(only(Trigger).id, **span, only_failed=False, actor=SAM)
     assert only(Delivery).state is DeliveryState.SENT
+
+
+def test_a_channel_that_hangs_and_one_that_is_gone_delay_no_other(hook: HttpDouble, app: Flask) -> None:
+    hook.on("/slow", reply(200, delay_s=3.0))
+    hook.on("/gone", reply(404))
+    hook.on("/good", reply(200))
+    channels = [make_trigger(name=name, url=hook.url(f"/{name}")) for name in ("slow", "gone", "good")]
+    for number in range(3):
+        make_monitor(f"m{number}")
+        make_configuration(f"m{number}", trigger_ids=channels, **RULE)
+        observe(f"m{number}", "DOWN", "UP")
+    slow = start(app, lambda: outbox.deliver(of("slow")[0].id))
+    wait_for(lambda: any(asked.path == "/slow" for asked in hook.seen))
+    for delivery in every(Delivery):
+        if delivery.trigger_name != "Hook":
+            outbox.deliver(delivery.id)
+    assert slow.is_alive()
+    assert {delivery.state for delivery in of("good")} == {DeliveryState.SENT}
+    assert {delivery.state for delivery in of("gone")} == {DeliveryState.FAILED}
+    assert events(hook, "/good") == ["TRIGGERED", "RESOLVED"] * 3 and events(hook, "/slow") == ["TRIGGERED"]
+    slow.join()
+
+
+def of(name: str) -> list[Delivery]:
+    """The deliveries to one trigger."""
+    return [delivery for delivery in every(Delivery) if delivery.trigger_name == name]
