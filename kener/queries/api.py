@@ -282,6 +282,16 @@ class Delivery:
     sent_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One try at a delivery: when it began, how long it took, what came back."""
+
+    at: datetime
+    duration_ms: int
+    has_arrived: YesNo
+    answer: str
+
+
 def monitors(
     *,
     status: str | None = None,
@@ -476,6 +486,13 @@ def delivery(delivery_id: int) -> Delivery | None:
     """One delivery."""
     row = reading().get(models.Delivery, delivery_id)
     return _delivery(row) if row else None
+
+
+def attempts(delivery_id: int) -> list[DeliveryAttempt]:
+    """The attempts at a delivery, oldest first."""
+    table = models.DeliveryAttempt
+    tried = reading().scalars(select(table).where(table.delivery_id == delivery_id).order_by(table.id))
+    return [DeliveryAttempt(one.at, one.duration_ms, _yes_no(one.has_arrived), one.answer) for one in tried]
 
 
 def _page(query: Select[Any], shown: Callable[[Any], T], page: int, limit: int) -> Page[T]:

@@ -178,7 +178,9 @@ def test_a_delivery_is_followed_and_sent_again_under_the_same_id(api: Api, offic
         [waiting] = api.get("/deliveries", state="WAITING")["deliveries"]
         assert (waiting["event"], waiting["trigger_id"], waiting["attempts"]) == ("TRIGGERED", trigger, 0)
         outbox.deliver(waiting["id"])
-        sent = api.get(f"/deliveries/{waiting['id']}")["delivery"]
+        story = api.get(f"/deliveries/{waiting['id']}")
+        assert [(one["has_arrived"], one["answer"]) for one in story["history"]] == [("YES", "HTTP 200")]
+        sent = story["delivery"]
         assert (sent["state"], sent["attempts"]) == ("SENT", 1)
         again = api.post(f"/deliveries/{waiting['id']}/resend", expect=200)["delivery"]
         assert (again["state"], again["uid"]) == ("WAITING", waiting["uid"])

@@ -51,6 +51,13 @@ class DeliveryAnswer(Answer):
     delivery: rows.Delivery
 
 
+class DeliveryStory(Answer):
+    """One delivery, and each attempt at it that came to an end."""
+
+    delivery: rows.Delivery
+    history: list[rows.DeliveryAttempt]
+
+
 class DeliveryList(Listed):
     """Deliveries, newest first."""
 
@@ -68,10 +75,10 @@ def index(query: DeliveryFilters) -> Answer:
 
 @bp.get("/deliveries/<id:delivery_id>")
 @api_key_required
-@operation(tag=TAG, answer=DeliveryAnswer)
+@operation(tag=TAG, answer=DeliveryStory)
 def show(delivery_id: int) -> Answer:
-    """Read a delivery."""
-    return DeliveryAnswer(delivery=found(rows.delivery(delivery_id)))
+    """Read a delivery and every attempt at it."""
+    return DeliveryStory(delivery=found(rows.delivery(delivery_id)), history=rows.attempts(delivery_id))
 
 
 @bp.post("/deliveries/<id:delivery_id>/resend")
