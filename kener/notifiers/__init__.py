@@ -1,6 +1,7 @@
 """Notifiers tell the outside world. One module per trigger type; none knows our tables.
 
 `send(settings, message, *, delivery_id, context)` makes one attempt: it returns the answer in a few words, or raises Undeliverable.
+`shown(…)` takes the same and returns what would be sent.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,23 +34,28 @@ class Context:
 Send = Callable[..., str]
 
 
-def _lazy(module: str) -> Send:
+_MODULES = {
+    TriggerType.WEBHOOK: "webhook",
+    TriggerType.EMAIL: "email",
+    TriggerType.SLACK: "chat",
+    TriggerType.DISCORD: "chat",
+    TriggerType.TEAMS: "chat",
+    TriggerType.TELEGRAM: "telegram",
+    TriggerType.PAGERDUTY: "pagerduty",
+    TriggerType.OPSGENIE: "opsgenie",
+    TriggerType.NTFY: "ntfy",
+}
+
+
+def _lazy(module: str, verb: str) -> Send:
     """Load a notifier when it is first used: most processes never send."""
 
-    def send(*args: Any, **kwargs: Any) -> str:
-        return import_module(f"kener.notifiers.{module}").send(*args, **kwargs)  # type: ignore[no-any-return]
+    def call(*args: Any, **kwargs: Any) -> str:
+        return getattr(import_module(f"kener.notifiers.{module}"), verb)(*args, **kwargs)  # type: ignore[no-any-return]
 
-    return send
+    return call
 
 
-NOTIFIERS: dict[TriggerType, Send] = {
-    TriggerType.WEBHOOK: _lazy("webhook"),
-    TriggerType.EMAIL: _lazy("email"),
-    TriggerType.SLACK: _lazy("chat"),
-    TriggerType.DISCORD: _lazy("chat"),
-    TriggerType.TEAMS: _lazy("chat"),
-    TriggerType.TELEGRAM: _lazy("telegram"),
-    TriggerType.PAGERDUTY: _lazy("pagerduty"),
-    TriggerType.OPSGENIE: _lazy("opsgenie"),
-    TriggerType.NTFY: _lazy("ntfy"),
-}
+NOTIFIERS: dict[TriggerType, Send] = {kind: _lazy(module, "send") for kind, module in _MODULES.items()}
+SHOWN: dict[TriggerType, Send] = {kind: _lazy(module, "shown") for kind, module in _MODULES.items()}
+"""What would be sent, for people to read: the same arguments, and Undeliverable where a template cannot be used."""

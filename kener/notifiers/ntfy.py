@@ -14,11 +14,7 @@ LIMIT = 4_000
 def send(settings: NtfySettings, message: Message, *, delivery_id: str, context: Context) -> str:
     """One attempt. Returns the answer in a few words, or raises Undeliverable."""
     said = alert_words.said(message)
-    text = (
-        f"{said.state}\n\n{said.text}"
-        if settings.body is None
-        else webhook.filled(settings.body, settings.place, message, delivery_id, context)
-    )
+    text = shown(settings, message, delivery_id=delivery_id, context=context)
     content: dict[str, Any] = {
         "topic": settings.topic,
         "title": said.headline[:250],
@@ -31,3 +27,11 @@ def send(settings: NtfySettings, message: Message, *, delivery_id: str, context:
     return webhook.post_json(
         settings.server, content, context=context, delivery_id=delivery_id, authorization=authorization
     )
+
+
+def shown(settings: NtfySettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """The text that would be sent."""
+    if settings.body is not None:
+        return webhook.filled(settings.body, settings.place, message, delivery_id, context)
+    said = alert_words.said(message)
+    return f"{said.state}\n\n{said.text}"

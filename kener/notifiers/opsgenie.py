@@ -1,5 +1,6 @@
 """Opsgenie and Jira Service Management: an alert is opened and closed under one alias."""
 
+import json
 from typing import Any
 
 from kener.domain import alert_words
@@ -18,6 +19,12 @@ def send(settings: OpsgenieSettings, message: Message, *, delivery_id: str, cont
     return webhook.post_json(
         url, content, context=context, delivery_id=delivery_id, authorization=f"GenieKey {settings.api_key}"
     )
+
+
+def shown(settings: OpsgenieSettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """What would be sent."""
+    said = alert_words.said(message)
+    return json.dumps(closing(said) if said.is_resolved else opening(said, settings.team), ensure_ascii=False)
 
 
 def opening(said: Said, team: str | None) -> dict[str, Any]:

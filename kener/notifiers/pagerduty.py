@@ -1,5 +1,6 @@
 """PagerDuty, Events API v2: an alert opens an incident and resolves the same one, by a key of its own."""
 
+import json
 from typing import Any
 
 from kener.domain import alert_words
@@ -14,6 +15,12 @@ def send(settings: PagerDutySettings, message: Message, *, delivery_id: str, con
     said = alert_words.said(message)
     content = {"routing_key": settings.routing_key, "dedup_key": said.key, **event(said)}
     return webhook.post_json(f"{settings.server}/v2/enqueue", content, context=context, delivery_id=delivery_id)
+
+
+def shown(_settings: PagerDutySettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """What would be sent, without the integration key."""
+    said = alert_words.said(message)
+    return json.dumps({"dedup_key": said.key, **event(said)}, ensure_ascii=False)
 
 
 def event(said: Said) -> dict[str, Any]:

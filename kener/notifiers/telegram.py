@@ -15,14 +15,9 @@ _FACT = 200
 
 def send(settings: TelegramSettings, message: Message, *, delivery_id: str, context: Context) -> str:
     """One attempt. Returns the answer in a few words, or raises Undeliverable."""
-    text = (
-        _own(message)
-        if settings.body is None
-        else webhook.filled(settings.body, settings.place, message, delivery_id, context)
-    )
     content: dict[str, Any] = {
         "chat_id": settings.chat_id,
-        "text": text,
+        "text": shown(settings, message, delivery_id=delivery_id, context=context),
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
     }
@@ -30,6 +25,13 @@ def send(settings: TelegramSettings, message: Message, *, delivery_id: str, cont
         content["message_thread_id"] = settings.thread_id
     url = f"{settings.server}/bot{settings.token}/sendMessage"
     return webhook.post_json(url, content, context=context, delivery_id=delivery_id)
+
+
+def shown(settings: TelegramSettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """What would be sent."""
+    if settings.body is None:
+        return _own(message)
+    return webhook.filled(settings.body, settings.place, message, delivery_id, context)
 
 
 def _own(message: Message) -> str:

@@ -87,6 +87,11 @@ def variables(message: Message, delivery_id: str) -> dict[str, Variable]:
     return {"event": message.event, "delivery_id": delivery_id, **message.variables}
 
 
+def shown(settings: WebhookSettings, message: Message, *, delivery_id: str, context: Context) -> str:
+    """What would be sent."""
+    return body_of(settings, message, delivery_id, context).decode("utf-8", "replace")
+
+
 def body_of(settings: WebhookSettings, message: Message, delivery_id: str, context: Context) -> bytes:
     """What is sent."""
     if settings.body is None:

@@ -56,7 +56,8 @@ def _lines(session: Session, found: list[Trigger]) -> list[TriggerLine]:
 
 def _line(found: Trigger, users: int, last: Delivery | None) -> TriggerLine:
     public = found.public if isinstance(found.public, dict) else {}
-    target = ", ".join(map(str, public.get("to", []))) if found.trigger_type == "email" else str(public.get("url", ""))
+    places = (public.get(name) for name in ("url", "chat_id", "server"))
+    target = ", ".join(map(str, public.get("to", []))) or str(next(filter(None, places), ""))
     return TriggerLine(
         id=found.id,
         name=found.name,

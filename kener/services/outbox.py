@@ -25,7 +25,7 @@ from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import kept_back
 from kener.models import Alert, Delivery, DeliveryAttempt, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
-from kener.services import audit, failing, secrets, vault
+from kener.services import audit, failing, mail_templates, secrets, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -111,14 +111,14 @@ def attempt(kind: TriggerType, settings: Settings, message: Message, uid: str, k
     try:
         answer = notifiers.NOTIFIERS[kind](settings, full, delivery_id=uid, context=context(known))
     except notifiers.Undeliverable as failure:
-        reason = _discreet(str(failure), settings, known)
+        reason = discreet(str(failure), settings, known)
         raise notifiers.Undeliverable(
             reason, permanent=failure.permanent, retry_after_s=failure.retry_after_s
         ) from None
-    return _discreet(answer, settings, known)
+    return discreet(answer, settings, known)
 
 
-def _discreet(text: str, settings: Settings, known: Mapping[str, str]) -> str:
+def discreet(text: str, settings: Settings, known: Mapping[str, str]) -> str:
     """An answer without the secrets that a service may have put into it."""
     text = secrets.hidden(text, known)
     for value in kept_back(settings):
@@ -134,7 +134,11 @@ def context(known: Mapping[str, str]) -> notifiers.Context:
 
 
 def with_html(message: Message) -> Message:
-    """The message with its HTML part."""
+    """The message with its HTML part, in the operators' words where they have stored some."""
+    own = mail_templates.filled("alert", mail_templates.stored(reading()), mail_templates.of_alert(message))
+    reading()
+    if own is not None:
+        return Message(message.event, own.subject, own.text, own.html, message.variables)
     html = render_template("email/alert.html", message=message, v=message.variables)
     return Message(message.event, message.subject, message.text, html, message.variables)
 

@@ -1,5 +1,6 @@
 """Triggers: create, change, test, delete."""
 
+import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from kener.domain.inputs import Input, Name, OptionalProse, mistakes
 from kener.domain.messages import AlertFacts
 from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import parse as parse_settings
-from kener.models import Trigger
+from kener.models import Monitor, Trigger
 from kener.services import audit, failing, outbox, secrets, site, vault
 from kener.services.audit import Actor
 from kener.services.errors import Conflict, NotFound, Refused
@@ -30,6 +31,14 @@ class TriggerInput(Input):
     description: OptionalProse = None
     is_active: bool = True
     settings: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent in one state."""
+
+    status: AlertStatus
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +91,53 @@ def test_send(
     *,
     trigger_id: int | None = None,
     status: AlertStatus = AlertStatus.TRIGGERED,
+    monitor_tag: str = "",
 ) -> Attempt:
-    """Send a marked test through settings that need not be saved; secrets that are left out come from the saved trigger. Raises Refused."""
+    """Send a marked test through settings that need not be saved; secrets that are left out come from the saved trigger. Raises Refused.
+
+    `monitor_tag`: the monitor that it speaks of; an invented one where there is none of that tag.
+    """
     session = reading()
-    trigger = session.get(Trigger, trigger_id) if trigger_id is not None else None
-    settings = _settings(kind, given) if trigger is None else merged_settings(trigger, kind, given)
-    message = _sample_message(session, status)
-    settings, known = secrets.ready(session, settings)
+    settings, known = secrets.ready(session, _draft(session, kind, given, trigger_id))
+    message = _sample_message(session, status, monitor_tag)
     session.rollback()
     try:
         answer = outbox.attempt(kind, settings, message, f"test-{uuid.uuid4()}", known)
     except notifiers.Undeliverable as failure:
         return Attempt(False, str(failure))
     return Attempt(True, answer)
+
+
+def preview(
+    kind: TriggerType, given: dict[str, Any], *, trigger_id: int | None = None, monitor_tag: str = ""
+) -> list[Preview]:
+    """What settings that need not be saved would send, in both states; secrets stand there by name. Raises Refused."""
+    session = reading()
+    settings, known = secrets.ready(session, _draft(session, kind, given, trigger_id))
+    named = outbox.context({name: f"${name}" for name in known})
+    found = []
+    for status in AlertStatus:
+        message = _sample_message(session, status, monitor_tag)
+        try:
+            text = notifiers.SHOWN[kind](settings, message, delivery_id="preview", context=named)
+        except notifiers.Undeliverable as failure:
+            raise Refused({"body": str(failure)}) from None
+        found.append(Preview(status, _indented(outbox.discreet(text, settings, known))))
+    session.rollback()
+    return found
+
+
+def _draft(session: Session, kind: TriggerType, given: dict[str, Any], trigger_id: int | None) -> Settings:
+    trigger = session.get(Trigger, trigger_id) if trigger_id is not None else None
+    return _settings(kind, given) if trigger is None else merged_settings(trigger, kind, given)
+
+
+def _indented(text: str) -> str:
+    """JSON as people read it; anything else as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def merged_settings(trigger: Trigger, kind: TriggerType, given: dict[str, Any]) -> Settings:
@@ -110,14 +153,15 @@ def _settings(kind: TriggerType, given: dict[str, Any], *, kept: dict[str, Any] 
         raise Refused(mistakes(error, prefix="settings.")) from error
 
 
-def _sample_message(session: Session, status: AlertStatus) -> messages.Message:
+def _sample_message(session: Session, status: AlertStatus, monitor_tag: str) -> messages.Message:
     """A notice on an invented alert, marked as a test."""
     now, here = clock.now(), site.read(session)
+    monitor = session.scalar(select(Monitor).where(Monitor.tag == monitor_tag)) if monitor_tag else None
     facts = AlertFacts(
         alert_id=0,
         rule=Rule(AlertType.STATUS, "DOWN", severity=Severity.WARNING, description="This is a test. Nothing is wrong."),
-        monitor_name="Test monitor",
-        monitor_tag="test-monitor",
+        monitor_name=monitor.name if monitor else "Test monitor",
+        monitor_tag=monitor.tag if monitor else "test-monitor",
         triggered_at=now,
         resolved_at=now if status is AlertStatus.RESOLVED else None,
         observed_value="DOWN",

@@ -225,3 +225,11 @@ def test_a_certificate_is_always_verified(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_registry_knows_this_notifier(hook: HttpDouble) -> None:
     answer = NOTIFIERS[TriggerType.WEBHOOK](settings(hook), notice(), delivery_id="d-1", context=INSIDE)
     assert answer == "HTTP 200"
+
+
+def test_while_a_secret_replaces_another_both_sign(hook: HttpDouble) -> None:
+    asked = send(hook, secret="battery-staple", old_secret="correct-horse")
+    at, *signatures = asked.headers["x-kener-signature"].split(",")
+    signed = at.removeprefix("t=").encode() + b"." + asked.body
+    wanted = [hmac.new(key, signed, hashlib.sha256).hexdigest() for key in (b"battery-staple", b"correct-horse")]
+    assert signatures == [f"v1={digest}" for digest in wanted]

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from kener import clock
 from kener.db import transaction
 from kener.models import AuditEntry, Delivery, DeliveryState, Trigger
-from kener.services import outbox
+from kener.services import outbox, vault
 from tests import factories
 from tests.doubles.http import HttpDouble, hang, reply
 from tests.support.pages import Form, Page, visit
@@ -49,7 +49,7 @@ def test_secrets_are_used_and_never_shown(editor: FlaskClient, http: HttpDouble)
     outbox.deliver(factories.only(Delivery).id)
     edit = visit(editor, f"/manage/triggers/{trigger_id}/edit")
     assert edit.form("Save")["headers_name"][0] == "Authorization"
-    assert "leave empty to keep it" in edit.one("#h-secret").text
+    assert "Leave empty to keep it" in edit.one("#h-secret").text
     tested = edit.form("Save").submit("Send a test")
     refused = edit.form("Save").fill(name="").submit(status=422)
     pages = [
@@ -194,3 +194,51 @@ def test_deliveries_are_filtered_and_sent_again_in_their_line(editor: FlaskClien
     stale = visit(editor, "/manage/deliveries").form(path)
     settle(DeliveryState.SENDING, "")
     assert "It is being sent at this moment." in stale.submit().text
+
+
+def test_a_preview_shows_both_states_of_what_was_typed_and_saves_nothing(editor: FlaskClient) -> None:
+    factories.make_monitor("api")
+    form = new(editor, "Slack").fill(
+        name="",
+        url="https://hooks.slack.com/x",
+        body='{"text": "{{monitor_tag}} {{alert_status}}"}',
+        test_monitor="api",
+    )
+    page = form.submit("Preview")
+    assert page.texts("#preview pre") == ['{ "text": "api TRIGGERED" }', '{ "text": "api RESOLVED" }']
+    assert page.form("Add trigger")["url"] == [""]
+    response = editor.post("/manage/triggers/preview", data=form.fill(body='{"a": }').data(), headers=HTMX)
+    assert "line 1, column" in Page(editor, response, fragment=True).one("#preview [role=alert]").text
+    assert factories.count(Trigger) == 0
+
+
+@pytest.mark.parametrize("kind", ["Webhook", "E-mail", "Slack", "Discord", "Microsoft Teams", "Telegram", "ntfy"])
+def test_a_template_to_start_from_works_and_goes_again(editor: FlaskClient, kind: str) -> None:
+    form = new(editor, kind)
+    needed = {"url": "https://example.com/x", "to": "me@example.com", "token": "1:a", "chat_id": "1", "topic": "abc"}
+    values = {name: value for name, value in needed.items() if name in form.fields}
+    if kind == "ntfy":
+        del values["token"]
+    page = form.fill(values).submit("Start from a template")
+    assert page.form("Add trigger")["body"] != [""]
+    assert len(page.form("Add trigger").fill(values).submit("Preview").all("#preview pre")) == 2
+    assert page.form("Add trigger").submit("Reset to our words").form("Add trigger")["body"] == [""]
+
+
+@pytest.mark.parametrize("kind", ["PagerDuty", "Opsgenie", "Telegram", "ntfy"])
+def test_a_service_is_added_by_its_form_and_keeps_its_key(editor: FlaskClient, kind: str) -> None:
+    form = new(editor, kind).fill(name="Bell")
+    keys = {"routing_key": "k3y", "api_key": "k3y", "token": "k3y", "topic": "k3y", "chat_id": "-100"}
+    form.fill({name: value for name, value in keys.items() if name in form.fields}).submit()
+    trigger = factories.only(Trigger)
+    edit = visit(editor, f"/manage/triggers/{trigger.id}/edit")
+    assert "k3y" not in edit.html
+    edit.form("Save").fill(name="Chime").submit()
+    assert "k3y" in str(vault.unseal(factories.only(Trigger).secret))
+    page = (
+        visit(editor, f"/manage/triggers/{trigger.id}/edit")
+        .form("Save")
+        .fill(server="https://thief.example")
+        .submit(status=422)
+    )
+    assert page.all(".error")
