@@ -25,7 +25,7 @@ from kener.domain.trigger_base import Settings, TriggerType
 from kener.domain.trigger_specs import kept_back
 from kener.models import Alert, Delivery, DeliveryAttempt, DeliveryState, Trigger
 from kener.models.deliveries import DRILL_STORY
-from kener.services import audit, failing, mail_templates, secrets, vault
+from kener.services import audit, failing, secrets, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -134,11 +134,7 @@ def context(known: Mapping[str, str]) -> notifiers.Context:
 
 
 def with_html(message: Message) -> Message:
-    """The message with its HTML part, in the operators' words where they have stored some."""
-    own = mail_templates.filled("alert", mail_templates.stored(reading()), mail_templates.of_alert(message))
-    reading()
-    if own is not None:
-        return Message(message.event, own.subject, own.text, own.html, message.variables)
+    """The message with its HTML part."""
     html = render_template("email/alert.html", message=message, v=message.variables)
     return Message(message.event, message.subject, message.text, html, message.variables)
 
