@@ -96,7 +96,7 @@ def look(session: Session, moments: Mapping[int, int]) -> list[Look]:
             if spec is not None
             else Outcome(Status.NO_DATA, "The settings of this group cannot be used. Save it again.")
         )
-        span_s = Schedule(interval_s=group.interval_seconds, cron=group.cron).span_after(at)
+        span_s, _ = Schedule(interval_s=group.interval_seconds, cron=group.cron).usable_span_after(at)
         found.append(Look(group.id, at, span_s, outcome))
     return found
 

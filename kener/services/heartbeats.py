@@ -129,7 +129,7 @@ def _news(found: Any, state: State | None, signal: Signal, now: int) -> Observed
     if at > now + 1:
         return None
     error = rules.failure(signal.exit_code) if signal.status is Status.DOWN else None
-    span_s = Schedule(interval_s=found.interval_seconds, cron=found.cron).span_after(at)
+    span_s, _ = Schedule(interval_s=found.interval_seconds, cron=found.cron).usable_span_after(at)
     return Observed(found.id, at, signal.status, span_s, error=error, source="heartbeat")
 
 

@@ -165,12 +165,13 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
     for row in rows:
         if row.slot != slots[row.id]:
             continue
+        span_s, flaw = Schedule(interval_s=row.interval_seconds, cron=row.cron).usable_span_after(row.slot)
         item = _Due(
             id=row.id,
             slot=row.slot,
             type=row.monitor_type,
             spec=NoneSpec(),
-            span_s=_span(row.interval_seconds, row.cron, row.slot),
+            span_s=span_s,
             heard=Signals(row.beat_at, row.run_started_ms, row.fail_at, row.fail_code),
             created_at=int(row.created_at.timestamp()),
             last_status=from_code(row.status_code),
@@ -179,6 +180,9 @@ def _load(slots: dict[int, int]) -> tuple[list[_Due], list[tuple[_Due, Reading]]
             retries=row.retries,
             retry_delay_ms=row.retry_delay_ms,
         )
+        if flaw:
+            broken.append((item, cannot_run(f"The schedule of this monitor cannot be used: {flaw}")))
+            continue
         mine = secret_rules.names_in(row.settings) if named and "$" in (row.settings or "") else set()
         if mine and problem:
             broken.append((item, cannot_run(problem)))
@@ -228,10 +232,6 @@ def _opened(kind: MonitorType, settings: str) -> Any:
         return vault.open_settings(kind, json.loads(settings))
     except Refused as refused:
         raise ValueError(refused.errors.get("", "A secret cannot be opened.")) from None
-
-
-def _span(interval_s: int | None, cron: str | None, slot: int) -> int:
-    return Schedule(interval_s=interval_s, cron=cron).span_after(slot)
 
 
 def _first_mistake(error: Exception) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from kener import clock, jobs
 from kener.db import reading, transaction
-from kener.domain.schedule import Schedule
+from kener.domain.schedule import DAMAGED_AGAIN_S, Schedule
 from kener.models import Monitor, MonitorState
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def claim(now: int) -> list[Claim]:
             state, schedule = due[monitor_id], Schedule(interval_s=interval_s, cron=cron)
             slot, following = state.slot, state.due_at
             if state.due_at is not None and state.due_at <= now:
-                slot, following = _slot(schedule, state.due_at, now, tag), schedule.next_after(now, key=tag)
+                slot, following = _next(schedule, state.due_at, now, tag)
             claims.append(Claim(monitor_id, slot, state.slow))
             rows.append({"id": monitor_id, "due": following, "claimed": slot})
         _keep(session, rows, now)
@@ -101,6 +101,15 @@ def _anything_due(session: Session, now: int) -> bool:
     found = session.scalars(select(MonitorState.monitor_id).where(_is_due(now)).limit(1)).first()
     session.rollback()
     return found is not None
+
+
+def _next(schedule: Schedule, due_at: int, now: int, tag: str) -> tuple[int, int]:
+    """The slot to check now, and when the next one is due. A damaged schedule stops only its own monitor."""
+    try:
+        return _slot(schedule, due_at, now, tag), schedule.next_after(now, key=tag)
+    except ValueError as error:
+        log.error("monitor %s has a schedule that cannot be used: %s", tag, error)
+        return now, now + DAMAGED_AGAIN_S
 
 
 def _slot(schedule: Schedule, due_at: int, now: int, tag: str) -> int:
