@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import checks, fill, pages, replays
+from bench import checks, fill, kinds, pages, replays
 from bench.product import ROOT, Product, machine_speed
 
 
 def main(parts: list[str]) -> None:
-    """Run the named parts, or all: storage, pages, backtest, checks."""
-    parts = parts or ["storage", "pages", "backtest", "checks"]
+    """Run the named parts, or all: storage, pages, backtest, kinds, checks, mixed."""
+    parts = parts or ["storage", "pages", "backtest", "kinds", "checks", "mixed"]
     path = ROOT / "bench" / "results.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     results["machine"] = {
@@ -35,6 +35,10 @@ def main(parts: list[str]) -> None:
         results["backtest_cpu_s"] = replays.measure()
     if "checks" in parts:
         results["checks"] = [checks.measure(1_000), checks.measure(5_000), checks.measure(5_000, hanging=1_000)]
+    if "kinds" in parts:
+        results["kinds"] = kinds.measure()
+    if "mixed" in parts:
+        results["mixed"] = [checks.measure(5_000, hanging=1_000, mixed=True)]
     path.write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "bench" / "results.md").write_text(table(results))
     print(table(results))
@@ -66,8 +70,12 @@ def table(results: dict[str, Any]) -> str:
         ]
     for rule, cpu_s in results.get("backtest_cpu_s", {}).items():
         lines.append(f"| back-test of a {rule} rule, 30 days every minute | {cpu_s:.2f} s CPU | ≤ 1 s |")
-    for row in results.get("checks", []):
-        name = f"{row['monitors']:,} monitors" + (f", {row['hanging']:,} of them hang" if row["hanging"] else "")
+    for kind, cpu_ms in results.get("kinds", {}).items():
+        lines.append(f"| one look of the type {kind}, the probe alone | {cpu_ms:.2f} ms CPU | |")
+    for row in results.get("checks", []) + results.get("mixed", []):
+        name = f"{row['monitors']:,} {'mixed ' if row.get('mixed') else ''}monitors" + (
+            f", {row['hanging']:,} of them hang" if row["hanging"] else ""
+        )
         lines += [
             f"| {name}: CPU per check, everything included | {row['cpu_ms_per_check']:.2f} ms | ≤ 1.0 ms |",
             f"| {name}: start lateness p50 / p99 / max | {row['lateness_p50_ms']} / {row['lateness_p99_ms']} / {row['lateness_max_ms']} ms "

@@ -7,19 +7,22 @@ import time
 from typing import Any
 
 from bench import fill
-from bench.product import ROOT, Product, free_port
+from bench.product import ROOT, Product, free_ports
 
 WARM_UP_S = 75
 MEASURE_S = 90
 
 
-def measure(number: int, *, hanging: int = 0) -> dict[str, Any]:
-    """Let `number` monitors run; returns figures. `hanging` of them never answer; lateness is then that of the others."""
-    port = free_port()
+def measure(number: int, *, hanging: int = 0, mixed: bool = False) -> dict[str, Any]:
+    """Let `number` monitors run, of HTTP or `mixed`; returns figures.
+
+    `hanging` of them never answer; lateness is then that of the others.
+    """
+    port = free_ports(5)
     target = subprocess.Popen([sys.executable, "-m", "bench.target", str(port)], cwd=ROOT)
     product = Product()
     try:
-        fill.monitors(product.data, number, target_port=port, hanging=hanging)
+        fill.monitors(product.data, number, target_port=port, hanging=hanging, mixed=mixed)
         product.start()
         time.sleep(WARM_UP_S)
         cpu_before, samples_before = product.cpu_s(), _samples(product)
@@ -36,6 +39,7 @@ def measure(number: int, *, hanging: int = 0) -> dict[str, Any]:
     return {
         "monitors": number,
         "hanging": hanging,
+        "mixed": mixed,
         "checks": checks,
         "expected": round(number * MEASURE_S / 60),
         "cpu_ms_per_check": 1000 * sum(used.values()) / checks,

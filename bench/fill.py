@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from kener.app import create_app
 from kener.cli.migrate import upgrade
 from kener.db import transaction
-from kener.domain.specs import ApiSpec, MonitorType
+from kener.domain.specs import MonitorType, parse_spec
 from kener.domain.status import Status
 from kener.models import AlertConfiguration, Daily, Hourly, Monitor, MonitorState, Sample, configuration_monitor
 from kener.settings import Settings
@@ -23,25 +23,62 @@ def app_on(data: Path) -> Any:
     return create_app(settings, web=False)
 
 
-def monitors(data: Path, number: int, *, target_port: int | None, hanging: int = 0, configured: bool = True) -> None:
-    """`number` HTTP monitors every minute, spread over it, each watched by one configuration; the first `hanging` never answer."""
+MIX = ("API", "API", "API", "API", "TCP", "TCP", "PING", "UDP", "DNS", "NONE")
+"""The types of ten monitors in a mixed run."""
+
+
+def _settings(kind: str, port: int, *, hangs: bool) -> dict[str, Any]:
+    """Settings that lead to the targets of `bench.target`; one that hangs gets no answer within its 10 s."""
+    at = {"host": "127.0.0.1", "port": port, "timeout": 10_000}
+    match kind:
+        case "TCP":
+            return {"hosts": [at]} | ({"expect": "never said"} if hangs else {})
+        case "PING":
+            return {"hosts": [{"host": "127.0.0.1", "count": 1}]}
+        case "UDP":
+            return {
+                "host": "127.0.0.1",
+                "port": port + (4 if hangs else 2),
+                "timeout": 10_000,
+                "send": "a",
+                "expect": "a",
+            }
+        case "DNS":
+            server = {"nameServer": "127.0.0.1", "nameServerPort": port + (4 if hangs else 3)}
+            return {"host": "example.com", "values": ["192.0.2.1"], "timeout": 10_000, **server}
+        case "NONE":
+            return {"overrideWithLastKnownStatus": True}
+    return {"url": f"http://127.0.0.1:{port}/{'hang' if hangs else 'ok'}", "timeout": 10_000}
+
+
+def monitors(
+    data: Path,
+    number: int,
+    *,
+    target_port: int | None,
+    hanging: int = 0,
+    configured: bool = True,
+    mixed: bool = False,
+) -> None:
+    """`number` monitors every minute, spread over it, each watched by one configuration; the first `hanging` never answer.
+
+    All of HTTP, or `mixed`.
+    """
     now = int(time.time())
     with app_on(data).app_context(), transaction() as session:
         rows, states = [], []
         for i in range(number):
-            path = "hang" if i < hanging else "ok"
-            url = f"http://127.0.0.1:{target_port}/{path}/{i}" if target_port else "http://127.0.0.1:9/"
-            monitor = Monitor(
-                id=i + 1, tag=f"m{i:05}", name=f"Monitor {i:05}", monitor_type=MonitorType.API, interval_seconds=60
-            )
+            kind = MonitorType(MIX[i % len(MIX)]) if mixed else MonitorType.API
+            spec = parse_spec(kind, _settings(kind, target_port or 9, hangs=i < hanging))
+            monitor = Monitor(id=i + 1, tag=f"m{i:05}", name=f"Monitor {i:05}", monitor_type=kind, interval_seconds=60)
             due = monitor.schedule.next_after(now + 5, key=monitor.tag) if target_port else None
             rows.append(
                 {
                     "id": i + 1,
                     "tag": monitor.tag,
                     "name": monitor.name,
-                    "monitor_type": MonitorType.API,
-                    "type_data": ApiSpec(url=url, timeout=10_000).model_dump(mode="json", exclude_none=True),
+                    "monitor_type": kind,
+                    "type_data": spec.model_dump(mode="json", exclude_none=True),
                     "interval_seconds": 60,
                     "category_name": "Bench",
                     "is_active": True,
@@ -51,7 +88,8 @@ def monitors(data: Path, number: int, *, target_port: int | None, hanging: int =
                     "default_status": Status.UP,
                 }
             )
-            states.append({"monitor_id": i + 1, "due_at": due, "slow": False, "status_code": 0, "span_s": 0})
+            told = 1 if kind is MonitorType.NONE else 0
+            states.append({"monitor_id": i + 1, "due_at": due, "slow": False, "status_code": told, "span_s": 0})
         session.execute(insert(Monitor), rows)
         session.execute(insert(MonitorState), states)
         if configured:

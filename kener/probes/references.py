@@ -5,6 +5,7 @@ A reference is `host:port`, or an address like `https://example.com`; it counts 
 
 import asyncio
 from collections.abc import Sequence
+from threading import Thread
 from urllib.parse import urlsplit
 
 from kener.probes.aio import Watch, connected
@@ -12,7 +13,12 @@ from kener.probes.aio import Watch, connected
 
 def reached(references: Sequence[str], *, limit_s: float) -> list[str]:
     """Those that took a connection within the limit, all tried at once; it returns with the first that did."""
-    return asyncio.run(_first(references, limit_s))
+    found: list[str] = []
+    # In a thread of its own: the caller's may have an event loop already.
+    looking = Thread(target=lambda: found.extend(asyncio.run(_first(references, limit_s))), name="kener-references")
+    looking.start()
+    looking.join()
+    return found
 
 
 async def _first(references: Sequence[str], limit_s: float) -> list[str]:

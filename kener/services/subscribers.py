@@ -44,7 +44,7 @@ from kener.models import (
 )
 from kener.queries import subscribers as rows
 from kener.queries.subscribers import Offer
-from kener.services import audit, vault
+from kener.services import audit, site, vault
 from kener.services.audit import Actor
 from kener.services.errors import NotFound, Refused
 
@@ -61,6 +61,12 @@ VISITOR = Actor("a visitor", Source.DASHBOARD)
 _PENDING = (DeliveryState.WAITING, DeliveryState.RETRYING, DeliveryState.SENDING)
 
 
+NO_ADDRESS = (
+    "The site has no address yet, so no message could link to the page on which it is confirmed or stopped. "
+    "Set it under Settings, or ORIGIN."
+)
+
+
 def ask(given: SubscriberInput, *, actor: Actor | None = None) -> str:
     """Ask the owner of an address whether these choices are their wish. Returns the `ref` of the page on which the code is entered.
 
@@ -74,6 +80,8 @@ def _ask(given: SubscriberInput, actor: Actor | None) -> str:
     ref = secrets.token_urlsafe(24)
     try:
         with transaction() as session:
+            if not site.read(session).url:
+                raise Refused({"": NO_ADDRESS})
             _scope(session, given)
             subscriber = _find_or_add(session, given, actor)
             asked = select(func.count(Confirmation.id)).where(

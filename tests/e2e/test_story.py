@@ -110,7 +110,10 @@ def test_a_failing_service_opens_an_incident_and_its_recovery_closes_it(
 
 def test_a_killed_child_comes_back_and_a_stop_leaves_nothing_behind(product: Product) -> None:
     parent = psutil.Process(product.process.pid)
-    killed = next(child.pid for child in parent.children(recursive=True) if "checks" in _words(child))
+    killed = wait_for(
+        lambda: next((child.pid for child in parent.children(recursive=True) if "checks" in _words(child)), 0),
+        timeout_s=20,
+    )
     os.kill(killed, signal.SIGKILL)
     wait_for(
         lambda: any("checks" in _words(child) and child.pid != killed for child in parent.children(recursive=True)),

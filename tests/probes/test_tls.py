@@ -15,6 +15,7 @@ from kener.probes.aio import Down, Watch, connected
 from kener.probes.tls import Peer
 from tests.doubles.http import HttpDouble
 from tests.doubles.tls import Authority
+from tests.support.apart import apart
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 
 
 def inspected(port: int, *, server_name: str | None = None, timeout_s: float = 5) -> Peer:
-    return asyncio.run(tls.inspect("127.0.0.1", port, Watch(), server_name=server_name, timeout_s=timeout_s))
+    return apart(tls.inspect("127.0.0.1", port, Watch(), server_name=server_name, timeout_s=timeout_s))
 
 
 def peer_of(context: ssl.SSLContext, *, server_name: str | None = None) -> Peer:
@@ -141,7 +142,7 @@ def test_what_speaks_no_tls_and_what_hangs_up_are_told_apart() -> None:
         server.close()
         return caught.value.reason
 
-    assert "closed the connection during the" in asyncio.run(hangs_up())
+    assert "closed the connection during the" in apart(hangs_up())
 
 
 def test_an_open_connection_goes_on_in_tls(authority: Authority) -> None:
@@ -165,7 +166,7 @@ def test_an_open_connection_goes_on_in_tls(authority: Authority) -> None:
         server.close()
         return peer, said
 
-    peer, said = asyncio.run(story())
+    peer, said = apart(story())
     assert (peer.faults, peer.subject, said) == ((), "mail.example", b"heard hello\r\n")
 
 

@@ -197,6 +197,7 @@ def test_new_links_make_the_old_ones_invalid_and_no_token_can_be_made_up(smtp: S
 
 
 def test_two_who_ask_at_once_for_one_address_make_one_subscriber(smtp: SmtpDouble, app: Flask) -> None:
+    name_site()
     given = SubscriberInput(address="ann@example.com")
     refs = at_once(app, *[lambda: subscribers.ask(given)] * 4)
     assert len(set(refs)) == 4 and count(Subscriber) == 1

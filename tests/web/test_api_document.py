@@ -16,6 +16,7 @@ from kener.domain.trigger_specs import SETTINGS
 from kener.models import Delivery, DeliveryState
 from kener.services.triggers import TriggerInput
 from tests.support.api import PREFIX, Api
+from tests.support.subscribers import name_site
 
 
 def test_the_document_is_valid_openapi_3_1(api: Api) -> None:
@@ -171,6 +172,7 @@ def test_a_walk_through_every_operation_is_answered_as_promised(api: Api) -> Non
     api.get(f"/secrets/{secret}")
     api.patch(f"/secrets/{secret}", {"value": "new"})
     api.delete(f"/secrets/{secret}")
+    name_site()
     subscriber = make(api, "/subscribers", {"address": "ann@example.com", "kinds": ["INCIDENTS"], "monitors": []})
     api.get("/subscribers", state="PENDING", kind="INCIDENTS", q="ann")
     api.get(f"/subscribers/{subscriber}")

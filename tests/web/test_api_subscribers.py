@@ -5,16 +5,26 @@ from sqlalchemy import select
 
 from kener.db import reading
 from kener.models import Incident
-from tests.factories import make_incident, make_monitor
+from kener.services import site
+from kener.services.site import Site
+from tests.factories import SAM, make_incident, make_monitor
 from tests.support.api import Api
 from tests.support.statements import counted
-from tests.support.subscribers import make_subscriber, many
+from tests.support.subscribers import make_subscriber, many, name_site
 
 
 @pytest.fixture(autouse=True)
 def shop(api: Api) -> None:
-    """A monitor."""
+    """A monitor, on a site with an address."""
+    name_site()
     make_monitor("shop")
+
+
+def test_without_an_address_of_the_site_nobody_is_asked_by_a_link_that_leads_nowhere(api: Api) -> None:
+    site.change(Site("Acme", "", "UTC"), actor=SAM)
+    refused = api.post("/subscribers", {"address": "ann@example.com"}, expect=422)
+    assert "The site has no address yet" in refused["error"]["message"]
+    assert api.get("/subscribers")["total"] == 0
 
 
 def test_a_new_subscriber_is_pending_and_can_be_read_and_deleted(api: Api) -> None:

@@ -119,7 +119,7 @@ def test() -> BaseResponse:
     try:
         return _tested(monitoring.test_now(given.monitor_type, given.type_data, tag=saved and saved.tag), {})
     except Refused as refused:
-        return _tested(None, refused.errors)
+        return _tested(None, flattened(refused.errors, "type_data"))
 
 
 def _tested(seen: Reading | None, errors: dict[str, str]) -> BaseResponse:

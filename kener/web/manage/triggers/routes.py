@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from kener.db import db
 from kener.domain.alerting import AlertStatus
-from kener.domain.inputs import check
+from kener.domain.inputs import TAG, check
 from kener.domain.permissions import Permission
 from kener.domain.starts import STARTS
 from kener.domain.trigger_base import TriggerType
@@ -17,7 +17,7 @@ from kener.domain.trigger_specs import SETTINGS
 from kener.models.triggers import SET
 from kener.queries import triggers as rows
 from kener.queries.incidents import monitor_options
-from kener.services import triggers
+from kener.services import failing, triggers
 from kener.services.errors import Conflict, Refused
 from kener.services.triggers import Attempt, Preview, TriggerInput
 from kener.web.access import actor, requires
@@ -153,7 +153,18 @@ def _in_form() -> tuple[TriggerType, rows.TriggerLine | None]:
 
 
 def _draft(found: rows.TriggerLine | None) -> dict[str, Any]:
-    return {"trigger_id": found.id if found else None, "monitor_tag": request.form.get("test_monitor", "")}
+    tag = request.form.get("test_monitor", "")
+    return {"trigger_id": found.id if found else None, "monitor_tag": tag if TAG.match(tag) else ""}
+
+
+@bp.post("/<id:trigger_id>/activate")
+@requires(Permission.EDIT)
+def activate(trigger_id: int) -> BaseResponse:
+    """Use a channel again that had been switched off."""
+    name = failing.switch_on(trigger_id, actor=actor())
+    return done(
+        url_for(".index"), f"{name} is switched on. Messages that failed meanwhile can be sent again under Deliveries."
+    )
 
 
 @bp.get("/<id:trigger_id>/delete")
